@@ -1,0 +1,28 @@
+"""What a server serves: `daphne config.asgi:application`."""
+
+import gc
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.asgi import get_asgi_application
+
+django = get_asgi_application()  # loads the models, before anything below imports them
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from servestatic import ServeStaticASGI
+
+from config.logs import RequestLog
+from markets.routing import streams
+
+application: Any = RequestLog(
+    ServeStaticASGI(
+        ProtocolTypeRouter({"http": URLRouter(streams(otherwise=django))}), root=str(settings.STATIC_ROOT), prefix="static/"
+    )
+)
+
+# What is loaded now lives as long as the process: the collector need not look at it again.
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)

@@ -1,0 +1,39 @@
+"""The Celery application, and the request id that travels with a task."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from config import logs
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("bellwether")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(related_name="tasks")
+app.autodiscover_tasks(related_name="jobs")
+
+
+@signals.setup_logging.connect
+def keep_our_logs(**_kwargs: Any) -> None:
+    """A receiver here is what stops Celery from installing its own log handlers."""
+
+
+@signals.before_task_publish.connect
+def send_request_id(headers: dict[str, Any], **_kwargs: Any) -> None:
+    headers.setdefault("bellwether_request_id", logs.current_request_id())
+
+
+@signals.task_prerun.connect
+def bind_request_id(task: Any, task_id: str, **_kwargs: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(
+        task=task.name, task_id=task_id, request_id=getattr(task.request, "bellwether_request_id", "") or ""
+    )
+
+
+@signals.task_postrun.connect
+def unbind_request_id(**_kwargs: Any) -> None:
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,165 @@
+"""All settings, top to bottom. What an installation chooses comes from the environment (`.env.example` lists it)."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from config import env, logs
+
+BASE_DIR = env.BASE_DIR
+VAR_DIR = env.VAR_DIR
+
+# --- The installation -------------------------------------------------------------------------------------------------
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.required("SECRET_KEY", "it signs sessions; any long random text will do.")
+BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+_site = urlsplit(BASE_URL)
+_secure = _site.scheme == "https"
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{_site.hostname},127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "channels",
+    "ninja",
+    "markets",
+]
+MIDDLEWARE = [
+    "markets.middleware.security_headers",
+    "markets.middleware.api_problems",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+APPEND_SLASH = False  # an API path is exact; see API.md
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request body; a larger one is refused with 413
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Security: everything follows from the scheme of BASE_URL ---------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _secure
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _secure else None
+SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+# A thread that works with the database borrows a connection for one request or job and gives it back.
+DATABASES: dict[str, Any] = {
+    "default": dj_database_url.parse(
+        env.required("DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded.")
+    )
+}
+DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 10}}
+
+# --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------
+REDIS_URL = env.required("REDIS_URL", "name a Redis, or run through manage.py to have one embedded.")
+_REDIS_PATIENCE = 0.5  # seconds; a cache that does not answer by then is treated as absent
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": _REDIS_PATIENCE, "SOCKET_TIMEOUT": _REDIS_PATIENCE},
+    }
+}
+# Not "default": a consumer would open a channel of its own for every viewer; the relay has one per process (live/relay.py).
+CHANNEL_LAYERS = {
+    "doorbell": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "bellwether"},
+    }
+}
+
+# --- Celery (config/celery.py reads the CELERY_ names) ----------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,  # seconds; longer than the longest task, or a running task would be given out twice
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False  # a message that cannot be sent is found again in the database (jobs.py)
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_TASK_TIME_LIMIT = 1800  # seconds
+CELERY_BEAT_SCHEDULE = {
+    "lifecycle": {"task": "markets.jobs.move_due_markets", "schedule": 2.0, "options": {"expires": 10}},
+    "outbox": {"task": "markets.jobs.dispatch_pending", "schedule": 5.0, "options": {"expires": 10}},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+
+# --- Files and mail ---------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+MEDIA_ROOT = env.text("MEDIA_ROOT", str(VAR_DIR / "media"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Bellwether <bellwether@{_site.hostname}>")
+
+# --- Logs (config/logs.py) --------------------------------------------------------------------------------------------
+LOGGING_CONFIG = None
+logs.configure(json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "json", level=env.text("LOG_LEVEL", "INFO"))
+
+# --- Bellwether -------------------------------------------------------------------------------------------------------
+API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, least=1)  # calls a minute and key
+
+UNFOLD = {
+    "SITE_TITLE": "Bellwether",
+    "SITE_HEADER": "Bellwether",
+    "SITE_SYMBOL": "query_stats",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "COLORS": {
+        "primary": {
+            "50": "#eef4ff", "100": "#dbe6fe", "200": "#bfd3fe", "300": "#93b4fd", "400": "#6090fa", "500": "#3b6df6",
+            "600": "#254feb", "700": "#1d3cd8", "800": "#1e33af", "900": "#1e318a", "950": "#172054",
+        }
+    },
+}  # fmt: skip

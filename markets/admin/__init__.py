@@ -1,0 +1,5 @@
+"""The admin: one file a model family. Markets change through the services alone."""
+
+from markets.admin import events, markets, people
+
+__all__ = ["events", "markets", "people"]

@@ -1,0 +1,1 @@
+"""The JSON API (API.md): one router a file, a route is parse, call, return."""

@@ -1,0 +1,54 @@
+"""How routes answer: finished bytes with an ETag, and the preconditions that go with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from django.http import HttpRequest, HttpResponse
+
+from markets.cache import encode
+from markets.errors import Invalid, Refused
+
+
+class PreconditionRequired(Refused):
+    code = "precondition_required"
+
+    def __init__(self) -> None:
+        super().__init__("Send the market's version as If-Match, so that no other edit is overwritten.")
+
+
+def public(request: HttpRequest, body: bytes, *, seconds: int = 0) -> HttpResponse:
+    """A read that anybody may make: with `ETag`, `Cache-Control`, and 304 for who has it already.
+
+    `seconds` is how long a client may keep it without asking; 0 lets it ask each time.
+    """
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    given = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
+    response = (
+        HttpResponse(status=304) if given & {tag, "*"} else HttpResponse(body, content_type="application/json")
+    )
+    response["ETag"] = tag
+    response["Cache-Control"] = f"public, max-age={seconds}" if seconds else "public, no-cache"
+    response["Vary"] = "Authorization, Cookie"
+    return response
+
+
+def private(value: object, *, status: int = 200) -> HttpResponse:
+    """An answer for its caller alone."""
+    response = HttpResponse(encode(value), status=status, content_type="application/json")
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def expected_version(request: HttpRequest, *, needed: bool = False) -> int | None:
+    """The version in `If-Match`, written as `7`, `"7"` or `W/"7"`; None without the header. Raises Invalid."""
+    given = request.headers.get("If-Match")
+    if given is None:
+        if needed:
+            raise PreconditionRequired
+        return None
+    match = re.fullmatch(r'(?:W/)?"?([0-9]{1,9})"?', given.strip())
+    if match is None:
+        raise Invalid(**{"If-Match": 'Send the market\'s version, such as "7".'})
+    return int(match[1])

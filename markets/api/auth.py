@@ -1,0 +1,95 @@
+"""Who calls: a bearer key, or the session of a page (with CSRF)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja.security import APIKeyCookie, HttpBearer
+
+from markets import ratelimit
+from markets.errors import Forbidden
+from markets.models import Scope
+from markets.services import accounts
+from markets.threads import in_thread
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody known, and what they may do here."""
+
+    user: AbstractBaseUser
+    scopes: frozenset[str]
+
+
+class Key(HttpBearer):
+    """`Authorization: Bearer bw_…`"""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    async def __call__(self, request: HttpRequest) -> Any:
+        header = request.headers.get("Authorization", "")
+        kind, _, secret = header.partition(" ")
+        return await self.authenticate(request, secret.strip()) if kind.lower() == "bearer" else None
+
+    async def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        return await in_thread(self._recognise, request, token)
+
+    def _recognise(self, request: HttpRequest, token: str) -> Caller:
+        now = timezone.now()
+        key = accounts.recognise_key(secret=token, now=now)
+        request.rate_limit = ratelimit.count_call(f"key:{key.pk}", now=now)  # type: ignore[attr-defined]
+        caller = Caller(key.user, frozenset(key.scopes))
+        if Scope.STAFF in caller.scopes and not getattr(key.user, "is_staff", False):
+            raise Forbidden("The owner of this key is no longer staff.")
+        return _allowed(caller, self.scope)
+
+
+class Session(APIKeyCookie):
+    """The cookie of somebody who signed in on a page; writes need the CSRF token."""
+
+    param_name = settings.SESSION_COOKIE_NAME
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    async def __call__(self, request: HttpRequest) -> Any:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return await self.authenticate(request, self._get_key(request))
+
+    async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+        user = await request.auser()
+        if not user.is_authenticated:
+            return None
+        scopes = {Scope.READ, Scope.TRADE} | ({Scope.STAFF} if user.is_staff else set())
+        return _allowed(Caller(user, frozenset(scopes)), self.scope)
+
+
+def _allowed(caller: Caller, scope: str) -> Caller:
+    if scope not in caller.scopes:
+        raise Forbidden(f"This needs the scope '{scope}'.")
+    return caller
+
+
+def needs(scope: str) -> list[Any]:
+    """For a route's `auth`: callers with this scope."""
+    return [Key(scope), Session(scope)]
+
+
+async def sees_drafts(request: HttpRequest) -> bool:
+    """Whether a public read was made by staff. A key that does not work is an error, not an anonymous call."""
+    if "Authorization" in request.headers:
+        caller: Caller | None = await Key(Scope.READ)(request)
+        return caller is not None and Scope.STAFF in caller.scopes
+    if settings.SESSION_COOKIE_NAME in request.COOKIES:
+        user = await request.auser()
+        return bool(user.is_authenticated and user.is_staff)
+    return False

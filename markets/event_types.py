@@ -1,0 +1,15 @@
+"""What can happen to a market. The value is the name that streams, webhooks and the event log use."""
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    CREATED = "market.created"
+    UPDATED = "market.updated"
+    SCHEDULED = "market.scheduled"
+    OPENED = "market.opened"
+    PAUSED = "market.paused"
+    CLOSED = "market.closed"
+    RESOLVED = "market.resolved"
+    UNRESOLVED = "market.unresolved"
+    CANCELLED = "market.cancelled"

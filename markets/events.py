@@ -1,0 +1,50 @@
+"""The one door through which a change becomes known.
+
+`record` appends the event inside the caller's transaction; what follows from it (cache, streams, jobs) starts after commit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection, transaction
+
+from config.logs import current_request_id
+from markets import cache, tasks
+from markets.event_types import EventType
+from markets.live import doorbell
+from markets.models import Event, Market
+
+
+def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, now: datetime, **payload: Any) -> Event:
+    """Append an event with the market's next `seq`.
+
+    The caller holds the market's row lock (or has just inserted the row) inside a transaction. `payload` is public.
+    """
+    assert connection.in_atomic_block, "record() belongs into the transaction that makes the change"
+    market.seq += 1
+    market.updated_at = now
+    market.save(update_fields=["seq", "updated_at"])
+    event = Event.objects.create(
+        market=market,
+        seq=market.seq,
+        type=kind,
+        at=now,
+        actor_id=actor and actor.pk,
+        payload=payload,
+        prices=market.price_texts(),
+        request_id=current_request_id(),
+    )
+    transaction.on_commit(partial(announce, event, public=market.is_public))
+    return event
+
+
+def announce(event: Event, *, public: bool) -> None:
+    """After commit: overtake the cache, ring the doorbell, hand the reactions to a worker. None of them can fail the write."""
+    cache.overtake(event.market_id, event.seq)
+    if public:
+        doorbell.ring(event.message())
+    tasks.send(tasks.react, event.pk)

@@ -1,0 +1,46 @@
+"""`manage.py import_markets FILE`: bring in markets from CSV or JSON."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from markets.errors import Refused
+from markets.services import importing
+
+
+class Command(BaseCommand):
+    help = "Import markets from a CSV or JSON file: all rows or none. A row whose external_id is known is left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="a .csv or .json file; see README for the columns")
+        parser.add_argument("--dry-run", action="store_true", help="check every row and change nothing")
+
+    def handle(self, *, file: Path, dry_run: bool, **_options: Any) -> None:
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CommandError(f"Cannot read {file}: {error.strerror}.") from None
+        parse = importing.parse_json if file.suffix.lower() == ".json" else importing.parse_csv
+        try:
+            table = parse(data)
+            with tqdm(total=len(table.rows), unit="row", file=sys.stderr, disable=None) as bar:
+                result = importing.import_markets(
+                    table=table, actor=None, now=timezone.now(), dry_run=dry_run, progress=bar.update
+                )
+        except importing.ImportRefused as refused:
+            for error in refused.errors:
+                self.stderr.write(f"row {error.row}, {error.field}: {error.message}")
+            raise CommandError(str(refused)) from None
+        except Refused as error:
+            raise CommandError(str(error)) from None
+        if result.ignored_columns:
+            self.stdout.write(f"Columns not used: {', '.join(result.ignored_columns)}.")
+        verb = "would be created" if dry_run else "created"
+        self.stdout.write(f"{result.created} {verb}, {result.existing} already there.")

@@ -1,0 +1,59 @@
+"""Django middleware of our own: native async, so that it costs a request no thread."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.decorators import async_only_middleware
+
+from markets.api import problems
+
+GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+_PAGES: Final = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_ADMIN: Final = (  # Alpine, which django-unfold uses, evaluates expressions; styles are set inline
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+_DOCS: Final = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+
+@async_only_middleware
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """A Content-Security-Policy for each kind of page."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = await get_response(request)
+        policy = _ADMIN if request.path.startswith("/admin/") else _DOCS if request.path == "/api/v1/docs" else _PAGES
+        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+    return middleware
+
+
+@async_only_middleware
+def api_problems(get_response: GetResponse) -> GetResponse:
+    """Make a problem of every error under /api/ that Django itself answers (404, 405, 400 …), and tell of the rate limit."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = await get_response(request)
+        if not request.path.startswith("/api/"):
+            return response
+        if response.status_code >= 400 and response.headers.get("Content-Type") != problems.CONTENT_TYPE:
+            allow = response.headers.get("Allow")
+            detail = f"{request.method} is not for this address; use {allow}." if allow else ""
+            response = problems.problem(response.status_code, detail=detail)
+            if allow:
+                response.headers["Allow"] = allow
+        for name, value in getattr(request, "rate_limit", {}).items():
+            response.headers[name] = str(value)
+        return response
+
+    return middleware

@@ -1,0 +1,31 @@
+"""Keys for the API: shown once, stored as a hash."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+
+class Scope(models.TextChoices):
+    READ = "read"
+    TRADE = "trade"
+    STAFF = "staff"
+
+
+class ApiKey(models.Model):
+    """`bw_<prefix>_<secret>`; `digest` is the SHA-256 of the whole key, whose secret has 256 random bits."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=8, unique=True)
+    digest = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=8, choices=Scope.choices))
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"bw_{self.prefix}_… {self.name}"

@@ -1,0 +1,163 @@
+"""Markets and what they are made of."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from markets import pricing
+from markets.amounts import MICRO, to_text
+
+NAME_LENGTH = 300
+SLUG_LENGTH = 80
+
+
+class Category(models.Model):
+    """A shelf of markets. The slug is its public name and never changes."""
+
+    slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tag(models.Model):
+    """A free word on a market. The slug is its public name and never changes."""
+
+    slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Status(models.TextChoices):
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+
+
+class MarketQuerySet(models.QuerySet["Market"]):
+    def public(self) -> MarketQuerySet:
+        """Everything but drafts: the one place that decides who sees what."""
+        return self.exclude(status=Status.DRAFT)
+
+    def whole(self) -> MarketQuerySet:
+        """With all that `selectors.markets.present` shows, in a fixed number of statements however many markets."""
+        return (
+            self.select_related("category")
+            .prefetch_related("outcomes", "tags", "resolutions__payouts")
+            .defer("search_vector")
+        )
+
+
+class Market(models.Model):
+    """A question, its life, and the running totals of its trading. Amounts are millionths (see `amounts`)."""
+
+    slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
+    name = models.CharField(max_length=NAME_LENGTH)
+    description = models.TextField(blank=True)
+    resolution_criteria = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
+    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="markets")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
+    liquidity = models.BigIntegerField(default=100 * MICRO, help_text="LMSR's b, in micro-shares.")
+    open_at = models.DateTimeField(null=True, blank=True)
+    close_at = models.DateTimeField(null=True, blank=True)
+    external_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
+    source_url = models.URLField(max_length=500, blank=True)
+
+    seq = models.BigIntegerField(default=0, help_text="Events so far: gapless, taken under this row's lock.")
+    version = models.IntegerField(default=1, help_text="Rises with every edit by staff; If-Match compares it.")
+    volume = models.BigIntegerField(default=0)
+    trade_count = models.BigIntegerField(default=0)
+    trader_count = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(help_text="When the last event happened.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    search_vector = SearchVectorField(null=True, editable=False)
+
+    objects = MarketQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="market_status_known"),
+            models.CheckConstraint(condition=Q(name__regex=r"\S"), name="market_name_not_blank"),
+            models.CheckConstraint(condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False), name="market_scheduled_has_open_at"
+            ),
+            models.CheckConstraint(condition=Q(liquidity__gt=0), name="market_liquidity_positive"),
+            models.CheckConstraint(
+                condition=Q(seq__gte=0, version__gte=1, volume__gte=0, trade_count__gte=0, trader_count__gte=0),
+                name="market_counters_not_negative",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="market_status"),
+            models.Index(F("close_at").asc(nulls_last=True), F("id"), name="market_closing"),
+            models.Index(fields=["-volume", "-id"], name="market_volume"),
+            models.Index(fields=["-updated_at", "-id"], name="market_activity"),
+            GinIndex(fields=["search_vector"], name="market_search"),
+            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="market_name_similar"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("market", args=[self.slug])
+
+    @property
+    def is_public(self) -> bool:
+        """As `MarketQuerySet.public`, for a row in hand."""
+        return self.status != Status.DRAFT
+
+    def priced(self) -> list[tuple[Outcome, int]]:
+        """The outcomes in their order, each with its price in millionths; the prices sum to a million."""
+        outcomes = list(self.outcomes.all())
+        prices = pricing.prices([o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity)
+        return list(zip(outcomes, prices, strict=True))
+
+    def price_texts(self) -> dict[str, str]:
+        """The prices as events and streams carry them: decimal strings by outcome id."""
+        return {str(outcome.pk): to_text(price) for outcome, price in self.priced()}
+
+
+class Outcome(models.Model):
+    """One answer of a market."""
+
+    market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes")
+    position = models.SmallIntegerField()
+    label = models.CharField(max_length=120)
+    probability = models.BigIntegerField(help_text="The prior, in millionths; a market's sum to a million.")
+    shares = models.BigIntegerField(default=0, help_text="Micro-shares that traders hold.")
+
+    class Meta:
+        ordering = ["market_id", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["market", "position"], name="outcome_position_once", deferrable=models.Deferrable.DEFERRED),
+            models.UniqueConstraint(fields=["market", "label"], name="outcome_label_once", deferrable=models.Deferrable.DEFERRED),
+            models.CheckConstraint(condition=Q(probability__gt=0, probability__lt=MICRO), name="outcome_probability_inside"),
+            models.CheckConstraint(condition=Q(shares__gte=0), name="outcome_shares_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,0 +1,40 @@
+"""What people asked to be told, and what they were told."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from markets.models.event import Event
+from markets.models.market import Category
+
+
+class CategoryFollow(models.Model):
+    """A user who wants to hear of new markets in a category."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="followed_categories")
+    category = models.ForeignKey(Category, models.CASCADE, related_name="followers")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "category"], name="follow_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} follows {self.category}"
+
+
+class Notification(models.Model):
+    """One user told of one event, once, however often the task ran."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications")
+    event = models.ForeignKey(Event, models.CASCADE, related_name="notifications")
+    text = models.CharField(max_length=400)
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, blank=True)
+    email_due = models.BooleanField(default=False, help_text="An e-mail is to be sent and was not yet.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["user", "event"], name="notified_once")]
+        indexes = [models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due")]
+
+    def __str__(self) -> str:
+        return self.text

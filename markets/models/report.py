@@ -1,0 +1,42 @@
+"""Long work that someone asked for, and its result."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+
+from markets.models.market import Market
+
+
+class Report(models.Model):
+    """A file that a worker builds. `file` is named once the work is done."""
+
+    class Kind(models.TextChoices):
+        MARKET_HISTORY = "market_history"
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    market = models.ForeignKey(Market, models.CASCADE, null=True, blank=True, related_name="reports")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    progress = models.SmallIntegerField(default=0, validators=[MaxValueValidator(100)], help_text="0 to 100.")
+    file = models.FileField(upload_to="reports/", blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports")
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+    touched_at = models.DateTimeField(help_text="When its worker was last seen; beat queues a silent one again.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(progress__gte=0, progress__lte=100), name="report_progress_percent"),
+        ]
+        indexes = [models.Index(fields=["touched_at"], condition=Q(state__in=["queued", "running"]), name="report_open")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.state})"

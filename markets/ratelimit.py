@@ -1,0 +1,32 @@
+"""How often one key may call: a fixed window of a minute, counted in Redis. Without Redis nobody is held back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.core.cache import cache
+
+from markets.cache import redis
+from markets.errors import RateLimited
+
+WINDOW: Final = 60  # seconds
+
+_COUNT: Final = """
+local calls = redis.call('INCR', KEYS[1])
+if calls == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return calls
+"""
+
+
+def count_call(caller: str, *, now: datetime) -> dict[str, int]:
+    """Count a call and give the `RateLimit-*` headers. Raises RateLimited, with the seconds to wait."""
+    limit: int = settings.API_RATE_LIMIT
+    second = int(now.timestamp())
+    key = cache.make_key(f"calls:{caller}:{second // WINDOW}")
+    calls = redis.ask(lambda client: int(client.eval(_COUNT, 1, key, WINDOW)), 1)
+    reset = WINDOW - second % WINDOW
+    if calls > limit:
+        raise RateLimited(limit, reset)
+    return {"RateLimit-Limit": limit, "RateLimit-Remaining": limit - calls, "RateLimit-Reset": reset}

@@ -1,0 +1,51 @@
+"""The list of markets: filtered, searched, sorted, one page at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+
+from markets.models import Market, Status
+from markets.selectors.pages import Page, page
+from markets.selectors.search import matching
+
+ORDERS: Final = {
+    "newest": ["-id"],
+    "closing": ["close_at", "id"],
+    "volume": ["-volume", "-id"],
+    "activity": ["-updated_at", "-id"],
+}
+
+
+def listed(
+    *,
+    status: str | None = None,
+    category: str | None = None,
+    tag: str | None = None,
+    slug: str | None = None,
+    text: str | None = None,
+    sort: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+    drafts: bool = False,
+) -> Page[Market]:
+    """One page of markets. Without `sort`, a search is ordered by rank and anything else by newest."""
+    markets = Market.objects.whole() if drafts else Market.objects.public().whole()
+    if status:
+        markets = markets.filter(status=status)
+    if category:
+        markets = markets.filter(category__slug=category)
+    if tag:
+        markets = markets.filter(tags__slug=tag)
+    if slug:
+        markets = markets.filter(slug=slug)
+    order = ORDERS[sort or "newest"]
+    if text:
+        markets = matching(markets, text)
+        order = ORDERS[sort] if sort else ["-score", "-id"]
+    if sort == "closing" and not status:
+        markets = markets.filter(status__in=[Status.ACTIVE, Status.PAUSED], close_at__isnull=False)
+    return page(markets, order=order, limit=limit, cursor=cursor)
+
+

@@ -1,0 +1,60 @@
+"""The pages. Each is rendered in one hop to a database thread."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from markets.errors import Invalid, NotFound
+from markets.models import Category
+from markets.selectors import catalogue, markets
+from markets.threads import in_thread
+
+PAGE: Final = 30  # markets
+SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing soon", "volume": "Most traded"}
+
+
+async def home(request: HttpRequest) -> HttpResponse:
+    """The list of markets."""
+    return await in_thread(_home, request)
+
+
+def _home(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\0", "").strip()
+    category = request.GET.get("category", "").replace("\0", "")
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else "" if text else "activity"
+    try:
+        page = catalogue.listed(
+            text=text, category=category, sort=sort or None, limit=PAGE, cursor=request.GET.get("cursor") or None
+        )
+    except Invalid:  # an old or broken link to a further page: begin at the first
+        page = catalogue.listed(text=text, category=category, sort=sort or None, limit=PAGE)
+    kept = {"q": text, "category": category, "sort": sort}
+    context = {
+        "page": page,
+        "text": text,
+        "category": category,
+        "categories": Category.objects.order_by("name"),
+        "sort": sort,
+        "sorts": SORTS,
+        "more": page.next and "?" + urlencode({**{k: v for k, v in kept.items() if v}, "cursor": page.next}),
+    }
+    return render(request, "markets/list.html", context)
+
+
+async def market(request: HttpRequest, slug: str) -> HttpResponse:
+    """One market."""
+    return await in_thread(_market, request, slug)
+
+
+def _market(request: HttpRequest, slug: str) -> HttpResponse:
+    try:
+        found = markets.get_by_slug(slug)
+    except NotFound:
+        raise Http404 from None
+    resolution = next((r for r in found.resolutions.all() if r.reversed_at is None), None)
+    return render(request, "markets/detail.html", {"market": found, "resolution": resolution})
