@@ -85,7 +85,11 @@ DATABASES: dict[str, Any] = {
         env.required("DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded.")
     )
 }
-DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 10}}
+DATABASES["default"]["OPTIONS"] = {
+    "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 10},
+    # how alike two words are that search takes for the same: "electoin" and "election" are 0.56
+    "options": "-c pg_trgm.word_similarity_threshold=0.5",
+}
 
 # --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------
 REDIS_URL = env.required("REDIS_URL", "name a Redis, or run through manage.py to have one embedded.")
@@ -101,7 +105,7 @@ CACHES = {
 CHANNEL_LAYERS = {
     "doorbell": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "bellwether"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"bellwether{urlsplit(REDIS_URL).path}"},  # pub/sub ignores the number
     }
 }
 
@@ -111,6 +115,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,  # seconds; longer than the longest task, or a running task would be given out twice
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
+    "max_retries": 1,  # of connecting to send a task; a web request must not wait for a broker that is away
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False  # a message that cannot be sent is found again in the database (jobs.py)

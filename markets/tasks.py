@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import structlog
 from celery import Task, shared_task
@@ -15,23 +16,26 @@ from markets.models import Event, Report
 
 logger = structlog.get_logger("bellwether.tasks")
 
-_retry = {"autoretry_for": (OperationalError,), "retry_backoff": True, "max_retries": 5}
-_broker_down = False
+_retry: dict[str, Any] = {"autoretry_for": (OperationalError,), "retry_backoff": True, "max_retries": 5}
+PAUSE: Final = 5.0  # seconds without asking a broker that did not answer; `jobs` sends what was skipped
+_broker_down_at = 0.0  # monotonic time of the last failure; 0 while the broker answers
 
 
 def send(task: Task[Any, Any], *args: int) -> None:
     """Give the task to a worker. A broker that is down is no error: the database remembers, and `jobs` sends it again."""
-    global _broker_down
+    global _broker_down_at  # noqa: PLW0603  (one broker, one process)
+    if _broker_down_at and time.monotonic() < _broker_down_at + PAUSE:
+        return
     try:
         task.delay(*args)
     except (BrokerError, OSError) as error:
-        if not _broker_down:
+        if not _broker_down_at:
             logger.warning("broker_unavailable", error=repr(error))
-        _broker_down = True
+        _broker_down_at = time.monotonic()
     else:
-        if _broker_down:
+        if _broker_down_at:
             logger.info("broker_available")
-        _broker_down = False
+        _broker_down_at = 0.0
 
 
 @shared_task(**_retry)
@@ -46,14 +50,14 @@ def react(event_id: int) -> None:
         )
         if event is None:  # done before, or being done
             return
-        structlog.contextvars.bind_contextvars(request_id=event.request_id)
         search.index(event.market_id)
         emails = notifications.create_for(event, now=timezone.now())
         event.pending = False
         event.save(update_fields=["pending"])
-    logger.info("event_handled", market_id=event.market_id, seq=event.seq, type=event.type, emails_due=emails)
-    if emails:
-        send(send_emails)
+    with structlog.contextvars.bound_contextvars(request_id=event.request_id):
+        logger.info("event_handled", market_id=event.market_id, seq=event.seq, type=event.type, emails_due=emails)
+        if emails:
+            send(send_emails)
 
 
 @shared_task(**_retry)
@@ -69,13 +73,13 @@ def build_report(report_id: int) -> None:
     report = Report.objects.select_related("market").filter(pk=report_id).exclude(state=Report.State.DONE).first()
     if report is None:
         return
-    structlog.contextvars.bind_contextvars(request_id=report.request_id)
-    try:
-        reports.build(report)
-    except OperationalError:
-        raise
-    except Exception as error:
-        logger.exception("report_failed", report_id=report_id)
-        Report.objects.filter(pk=report_id).update(state=Report.State.FAILED, error=repr(error)[:300])
-    else:
-        logger.info("report_done", report_id=report_id)
+    with structlog.contextvars.bound_contextvars(request_id=report.request_id):
+        try:
+            reports.build(report)
+        except OperationalError:  # the database is away: tried again
+            raise
+        except Exception as error:
+            logger.exception("report_failed", report_id=report_id)
+            Report.objects.filter(pk=report_id).update(state=Report.State.FAILED, error=repr(error)[:300])
+        else:
+            logger.info("report_done", report_id=report_id)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
 
 from markets.admin.events import EventInline
 from markets.amounts import MICRO
@@ -45,6 +45,7 @@ class MarketForm(forms.ModelForm):
         initial=100, min_value=1, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
         help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
     )  # fmt: skip
+    source_url = forms.URLField(required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -70,7 +71,7 @@ class MarketForm(forms.ModelForm):
 
     def facts(self) -> dict[str, Any]:
         """The form as the services want it."""
-        facts = {name: self.cleaned_data[name] for name in self.Meta.fields if name in self.cleaned_data}
+        facts = {name: value for name, value in self.cleaned_data.items() if name != "version"}
         facts["category"] = facts["category"] and facts["category"].slug
         facts["tags"] = [tag.slug for tag in facts["tags"]]
         facts["liquidity"] = _micro(facts["liquidity"])

@@ -34,6 +34,12 @@ def public(request: HttpRequest, body: bytes, *, seconds: int = 0) -> HttpRespon
     return response
 
 
+def without_parameters(request: HttpRequest) -> None:
+    """Raise Invalid when an address that takes no parameters got some (`schemas.Parameters` is for those that do)."""
+    if request.GET:
+        raise Invalid(**{next(iter(request.GET))[:40]: "This address takes no parameters."})
+
+
 def private(value: object, *, status: int = 200) -> HttpResponse:
     """An answer for its caller alone."""
     response = HttpResponse(encode(value), status=status, content_type="application/json")
@@ -48,7 +54,7 @@ def expected_version(request: HttpRequest, *, needed: bool = False) -> int | Non
         if needed:
             raise PreconditionRequired
         return None
-    match = re.fullmatch(r'(?:W/)?"?([0-9]{1,9})"?', given.strip())
+    match = re.fullmatch(r'(?:W/)?"([0-9]{1,9})"|([0-9]{1,9})', given.strip())
     if match is None:
         raise Invalid(**{"If-Match": 'Send the market\'s version, such as "7".'})
-    return int(match[1])
+    return int(match[1] or match[2])

@@ -11,7 +11,7 @@ from pydantic import Field
 from markets import cache
 from markets.api import answers
 from markets.api.auth import sees_drafts
-from markets.api.schemas import EventsOut, In, MarketOut, MarketsOut, ShelvesOut, Statuses
+from markets.api.schemas import EventsOut, MarketOut, MarketsOut, Parameters, ShelvesOut, Statuses
 from markets.errors import Forbidden
 from markets.selectors import catalogue, history, markets
 from markets.selectors.search import LONGEST_QUERY
@@ -23,7 +23,7 @@ shelves = Router(tags=["markets"])
 MarketId = Path(..., ge=1, le=2**63 - 1)
 
 
-class Paging(In):
+class Paging(Parameters):
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500)
 
@@ -53,6 +53,7 @@ def _list(filters: MarketFilters, drafts: bool) -> bytes:
 
 @router.get("/{int:market_id}", response=MarketOut, summary="One market")
 async def get_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+    answers.without_parameters(request)
     read = _read_any if await sees_drafts(request) else cache.read_market
     return answers.public(request, await in_thread(read, market_id))
 
@@ -79,9 +80,11 @@ def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
 
 @shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
 async def list_categories(request: HttpRequest) -> HttpResponse:
+    answers.without_parameters(request)
     return answers.public(request, cache.encode({"items": await in_thread(markets.categories), "next": None}))
 
 
 @shelves.get("/tags/", response=ShelvesOut, summary="Tags, with the number of their markets")
 async def list_tags(request: HttpRequest) -> HttpResponse:
+    answers.without_parameters(request)
     return answers.public(request, cache.encode({"items": await in_thread(markets.tags), "next": None}))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.core.files import File
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from ninja import Router
 
@@ -57,4 +59,14 @@ async def download_report(request: HttpRequest, report_id: int) -> HttpResponseB
     report = await in_thread(_find, report_id)
     if report.state != Report.State.DONE:
         return problem(409, "report_not_done", f"The report is {report.state} ({report.progress} %): ask again later.")
-    return FileResponse(await in_thread(report.file.open), as_attachment=True, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(_chunks(await in_thread(report.file.open)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{report.kind}-{report.pk}.csv"'
+    return response
+
+
+async def _chunks(file: File[bytes]) -> AsyncIterator[bytes]:
+    try:
+        while chunk := await in_thread(file.read, 1 << 16):
+            yield chunk
+    finally:
+        await in_thread(file.close)

@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from markets.amounts import to_micro
 from markets.models.market import NAME_LENGTH
@@ -37,6 +47,20 @@ class In(Schema):
     """What a client sends: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Parameters(In):
+    """A route's query parameters: others are refused, and so is NUL. (Ninja itself drops what it does not know.)"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def known(cls, values: Any, info: ValidationInfo) -> Any:
+        given = info.context["request"].GET if info.context else {}
+        if unknown := sorted(set(given) - set(cls.model_fields)):
+            raise ValueError(f"Unknown parameter {unknown[0][:40]!r}; known are {', '.join(cls.model_fields) or 'none'}.")
+        if any("\0" in value for value in given.values()):
+            raise ValueError("NUL is not allowed.")
+        return values
 
 
 class OutcomeIn(In):

@@ -115,10 +115,14 @@ class Hub:
         """Watch all markets. Gives the snapshot to begin with."""
         self.lobby.add(mailbox)
         try:
-            return [await in_thread(_lobby)]
+            frame = await in_thread(_lobby)
         except BaseException:
             self.leave_lobby(mailbox)
             raise
+        for market in frame.message["markets"]:
+            known = self.lobby_seqs.get(market["market_id"], -1)
+            self.lobby_seqs[market["market_id"]] = max(known, market["seq"])
+        return [frame]
 
     def leave_lobby(self, mailbox: LatestMailbox) -> None:
         self.lobby.discard(mailbox)

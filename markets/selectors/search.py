@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramWordSimilarity
-from django.db.models import F, FloatField, Q
+from django.db.models import F, FloatField, Q, Value
 from django.db.models.functions import Cast, Coalesce
 
 from markets.models.market import MarketQuerySet
@@ -19,7 +19,7 @@ def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
     text = text[:LONGEST_QUERY]
     words = re.findall(r"\w+", text)
     if not words:
-        return markets.none()
+        return markets.annotate(score=Value(0.0)).none()
     query = SearchQuery(" & ".join([*words[:-1], f"{words[-1]}:*"]), search_type="raw", config="english_unaccent")
     rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
     score = rank + Cast(TrigramWordSimilarity(text, "name"), FloatField())

@@ -193,7 +193,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 def _labels(row: Mapping[str, Any], name: str) -> list[str]:
     """`Yes|No` or `["Yes", "No"]`, or outcomes as objects with a `label`."""
-    value = row.get(name) or ""
+    value = "" if row.get(name) is None else row[name]
     if isinstance(value, str):
         return [word.strip() for word in value.split("|")] if value else []
     words = [item.get("label") if isinstance(item, dict) else item for item in value] if isinstance(value, list) else [None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -15,6 +15,7 @@ from markets.models import Market, Status
 from markets.services import wording
 
 Actor = AbstractBaseUser | None
+_AN_INSTANT: Final = timedelta(microseconds=1)  # a market closes after it opens, whatever the clocks of two servers say
 
 # verb: the states it starts from, the state it leads to, the event it leaves
 MOVES: Final = {
@@ -32,21 +33,24 @@ MOVES: Final = {
 }
 
 
-def lock(market_id: int, expected_version: int | None = None) -> Market:
-    """The market's row, locked until the transaction ends. Raises NotFound, and VersionConflict for an overtaken edit."""
+def lock(market_id: int, expected_version: int | None = None, *, to: str | None = None) -> Market:
+    """The market's row, locked until the transaction ends.
+
+    Raises NotFound, VersionConflict for an overtaken edit, and IllegalTransition when the verb `to` is not for its state.
+    """
     market = Market.objects.select_for_update(of=("self",)).defer("search_vector").filter(pk=market_id).first()
     if market is None:
         raise NotFound("market", market_id)
     if expected_version is not None and expected_version != market.version:
         raise VersionConflict(expected_version, market.version)
+    if to is not None and market.status not in MOVES[to][0]:
+        raise IllegalTransition(to, market.status, list(MOVES[to][0]))
     return market
 
 
 def move(market: Market, verb: str, *, actor: Actor, now: datetime, **payload: object) -> None:
-    """Take a locked market to the state that `verb` leads to, and record it. Raises IllegalTransition."""
-    starts, end, event = MOVES[verb]
-    if market.status not in starts:
-        raise IllegalTransition(verb, market.status, list(starts))
+    """Take a market that is locked `to` this verb to the state it leads to, and record it."""
+    _, end, event = MOVES[verb]
     before, market.status = market.status, end
     market.version += 1
     market.save(update_fields=["status", "version", "open_at", "close_at"])
@@ -56,7 +60,7 @@ def move(market: Market, verb: str, *, actor: Actor, now: datetime, **payload: o
 def schedule_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
     """Announce a draft; it opens by itself at `open_at`, which must lie ahead."""
     with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version)
+        market = lock(market_id, expected_version, to="schedule")
         if market.open_at is None or market.open_at <= now:
             raise Invalid(open_at="To schedule a market, set an opening time that lies ahead.")
         move(market, "schedule", actor=actor, now=now)
@@ -66,7 +70,7 @@ def schedule_market(*, market_id: int, actor: Actor, now: datetime, expected_ver
 def open_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
     """Let people trade, from now on. Also ends a pause."""
     with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version)
+        market = lock(market_id, expected_version, to="open")
         if market.close_at is not None and market.close_at <= now:
             raise Invalid(close_at="Its closing time has passed: set a later one first.")
         if market.status != Status.PAUSED and (market.open_at is None or market.open_at > now):
@@ -78,7 +82,7 @@ def open_market(*, market_id: int, actor: Actor, now: datetime, expected_version
 def pause_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
     """Stop trading for the time being."""
     with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version)
+        market = lock(market_id, expected_version, to="pause")
         move(market, "pause", actor=actor, now=now)
     return market
 
@@ -86,9 +90,9 @@ def pause_market(*, market_id: int, actor: Actor, now: datetime, expected_versio
 def close_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
     """End trading for good. A market closed ahead of its time closes now."""
     with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version)
+        market = lock(market_id, expected_version, to="close")
         if market.close_at is None or market.close_at > now:
-            market.close_at = now
+            market.close_at = max(now, (market.open_at + _AN_INSTANT) if market.open_at else now)
         move(market, "close", actor=actor, now=now)
     return market
 
@@ -98,6 +102,6 @@ def cancel_market(
 ) -> Market:
     """Call the market off."""
     with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version)
+        market = lock(market_id, expected_version, to="cancel")
         move(market, "cancel", actor=actor, now=now, note=wording.body("note", note))
     return market

@@ -29,7 +29,7 @@ def resolve_market(
     Raises Invalid, IllegalTransition, VersionConflict, NotFound.
     """
     with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, expected_version)
+        market = lifecycle.lock(market_id, expected_version, to="resolve")
         paying = _checked(market, weights)
         lifecycle.move(
             market,
@@ -52,7 +52,7 @@ def resolve_market(
 def unresolve_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
     """Take the standing resolution back: the market is closed again. Raises IllegalTransition, VersionConflict, NotFound."""
     with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, expected_version)
+        market = lifecycle.lock(market_id, expected_version, to="unresolve")
         lifecycle.move(market, "unresolve", actor=actor, now=now)
         market.resolutions.filter(reversed_at=None).update(reversed_at=now)
     return market

@@ -1,0 +1,24 @@
+"""Pytest plugin: PostgreSQL and Valkey of this run's own, from the same wheels as the demo, before the settings are read."""
+
+import os
+
+os.environ.update(BASE_URL="http://testserver", LOG_FORMAT="json", LOG_LEVEL="INFO", EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend")
+for name in ("REDIS_URL", "DEBUG"):  # never the ones of an installation: tests empty them
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ.pop(name, None)
+
+from config import embedded
+
+_servers = None
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # the controller started the servers; each worker has its own Redis database
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) + 1}"
+else:
+    os.environ.pop("DATABASE_URL", None)
+    _servers = embedded.for_tests()
+    _servers.__enter__()
+
+
+def pytest_unconfigure() -> None:
+    if _servers is not None:
+        _servers.__exit__(None, None, None)

@@ -1,0 +1,87 @@
+"""Keys and sessions: who may call."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from markets.models import ApiKey
+from markets.services import accounts
+from markets.threads import in_thread
+from tests.conftest import NOW, PASSWORD, bearer, key_for
+
+
+async def test_a_key_is_shown_once_and_stored_as_a_hash(staff):
+    made = await staff.post("/api/v1/me/keys/", json={"name": "bot", "scopes": ["read", "trade"]})
+    assert made.status_code == 201
+    secret = made.json()["key"]
+    stored = await in_thread(lambda: ApiKey.objects.get(pk=made.json()["id"]))
+    assert secret.encode() not in bytes(stored.digest)
+    listed = (await staff.get("/api/v1/me/keys/")).json()["items"]
+    assert listed[0]["prefix"] == secret[:11]
+    assert secret not in str(listed)
+    assert (await staff.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
+
+
+async def test_a_revoked_key_ends_at_once(staff, alice):
+    secret = await in_thread(key_for, alice, "read")
+    key = (await staff.get("/api/v1/me/keys/")).json()["items"][0]
+    assert (await staff.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
+    assert (await staff.delete(f"/api/v1/me/keys/{key['id']}")).status_code == 204
+    assert (await staff.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 401
+
+
+async def test_an_expired_key_does_not_work(client, alice):
+    soon = timezone.now() + timedelta(seconds=60)
+    _, secret = await in_thread(accounts.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon)
+    assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
+    await in_thread(lambda: ApiKey.objects.update(expires_at=timezone.now()))
+    assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 401
+
+
+async def test_the_last_use_of_a_key_is_kept(client, alice):
+    secret = await in_thread(key_for, alice, "read")
+    await client.get("/api/v1/me/keys/", headers=bearer(secret))
+    assert await in_thread(lambda: ApiKey.objects.get().last_used_at)
+
+
+async def test_nobody_makes_or_ends_keys_of_others_or_beyond_their_own_power(client, alice, bob):
+    weak = bearer(await in_thread(key_for, bob, "read"))
+    beyond = await client.post("/api/v1/me/keys/", json={"name": "x", "scopes": ["trade"]}, headers=weak)
+    assert beyond.status_code == 403
+    key, _ = await in_thread(accounts.issue_key, user=alice, now=NOW, name="x", scopes=["read"])
+    assert (await client.delete(f"/api/v1/me/keys/{key.pk}", headers=weak)).status_code == 404
+
+
+async def test_a_deactivated_user_has_no_working_key(client, bob):
+    secret = await in_thread(key_for, bob, "read")
+    bob.is_active = False
+    await in_thread(bob.save)
+    assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 401
+
+
+async def sign_in(client, name):
+    page = await client.get("/admin/login/")
+    token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+    answer = await client.post("/admin/login/", data={"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token})
+    assert answer.status_code == 302, answer.text
+
+
+async def test_a_session_works_with_the_csrf_token_and_not_without(client, alice):
+    await sign_in(client, "alice")
+    assert (await client.get("/api/v1/me/keys/")).status_code == 200
+    forged = await client.post("/api/v1/markets/", json={"name": "Rain?"})
+    assert (forged.status_code, forged.json()["code"]) == (403, "forbidden")
+    token = client.cookies[settings.CSRF_COOKIE_NAME]
+    sent = await client.post("/api/v1/markets/", json={"name": "Rain?"}, headers={"X-CSRFToken": token})
+    assert sent.status_code == 201
+
+
+async def test_calls_with_a_key_are_counted_and_too_many_refused(client, alice, settings):
+    settings.API_RATE_LIMIT = 3
+    headers = bearer(await in_thread(key_for, alice, "read"))
+    answers = [await client.get("/api/v1/me/keys/", headers=headers) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers.get("RateLimit-Remaining") for answer in answers[:3]] == ["2", "1", "0"]
+    assert answers[3].json()["code"] == "rate_limited"
+    assert 0 < int(answers[3].headers["Retry-After"]) <= 60

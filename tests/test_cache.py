@@ -1,0 +1,144 @@
+"""Reads from Redis: fast, never stale for long, and not needed."""
+
+import json
+import logging
+import threading
+
+import pytest
+from django.core.cache import cache as django_cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from markets import cache
+from markets.errors import NotFound
+from markets.services import catalogue, lifecycle
+from tests.conftest import NOW
+
+
+def edit(market, name):
+    return catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": name})
+
+
+def name_of(market):
+    return json.loads(cache.read_market(market.pk))["name"]
+
+
+def test_a_read_that_hits_does_no_sql(market):
+    first = cache.read_market(market.pk)
+    with CaptureQueriesContext(connection) as queries:
+        assert cache.read_market(market.pk) == first
+    assert not queries.captured_queries
+
+
+def test_a_miss_costs_a_fixed_number_of_statements(market):
+    with CaptureQueriesContext(connection) as queries:
+        cache.read_market(market.pk)
+    assert len(queries) <= 5, [query["sql"] for query in queries.captured_queries]
+
+
+def test_an_edit_is_seen_by_the_next_read(market):
+    assert name_of(market) == "Will it rain?"
+    edit(market, "Will it snow?")
+    assert name_of(market) == "Will it snow?"
+
+
+def test_the_cache_keeps_a_market_for_300_seconds(market):
+    cache.read_market(market.pk)
+    assert 295 <= django_cache.ttl(f"market:{market.pk}") <= 300
+
+
+def test_a_slow_reader_cannot_put_the_old_state_over_the_new_one(market, monkeypatch):
+    """The race of cache-aside: read the old row, be overtaken by a write, store what was read."""
+    has_read, may_store = threading.Event(), threading.Event()
+    store = cache.store_market
+
+    def slow_store(*args, **kwargs):
+        if threading.current_thread().name == "slow reader":
+            has_read.set()
+            assert may_store.wait(10)
+        return store(*args, **kwargs)
+
+    monkeypatch.setattr(cache, "store_market", slow_store)
+    seen = []
+
+    def read():
+        seen.append(name_of(market))
+        connection.close()
+
+    reader = threading.Thread(target=read, name="slow reader")
+    reader.start()
+    assert has_read.wait(10)
+    edit(market, "Will it snow?")
+    may_store.set()
+    reader.join(10)
+    assert seen == ["Will it rain?"], "the interleaving was not the one to test"
+    assert name_of(market) == "Will it snow?"
+
+
+def test_an_unknown_id_is_remembered_for_a_moment(world):
+    with pytest.raises(NotFound):
+        cache.read_market(4711)
+    with CaptureQueriesContext(connection) as queries, pytest.raises(NotFound):
+        cache.read_market(4711)
+    assert not queries.captured_queries
+    assert django_cache.ttl("market:4711") <= 10
+
+
+def test_a_market_created_under_a_remembered_id_is_found(market, make_market):
+    with pytest.raises(NotFound):
+        cache.read_market(market.pk + 1)
+    created = make_market("Another?")
+    assert created.pk == market.pk + 1
+    assert name_of(created) == "Another?"
+
+
+def test_a_draft_is_not_shown_and_appears_when_it_opens(make_market):
+    market = make_market(status="draft")
+    with pytest.raises(NotFound):
+        cache.read_market(market.pk)
+    lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
+    assert name_of(market) == "Will it rain?"
+
+
+@pytest.fixture
+def dead_redis(settings, monkeypatch):
+    """A cache on a port where nobody listens, as after a crash of Redis."""
+    from django.core.cache import caches
+
+    monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"})
+    monkeypatch.setattr(cache, "redis", cache.Redis())
+    del caches["default"]
+    yield
+    del caches["default"]
+
+
+def test_without_redis_reads_and_writes_go_on_and_the_log_says_so_once(market, dead_redis, caplog):
+    with caplog.at_level(logging.INFO, "bellwether.cache"):
+        for name in ("Will it snow?", "Will it hail?"):
+            edit(market, name)
+            cache.redis._down_until = 0  # as if the pause between attempts were over
+            assert name_of(market) == name
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"] == ["cache_unavailable"]
+
+
+def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, caplog, tmp_path):
+    from django.core.cache import caches
+
+    from config import embedded
+
+    monkeypatch.setattr(cache, "redis", cache.Redis())
+    monkeypatch.setattr(embedded, "running", {})
+    port = embedded.free_port()
+    monkeypatch.setattr(embedded, "free_port", lambda: port)
+    with caplog.at_level(logging.INFO, "bellwether.cache"):
+        for _ in range(2):  # up, down, up, down
+            with embedded.valkey(tmp_path) as url:
+                monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": url})
+                caches["default"] = caches.create_connection("default")
+                cache.redis._down_until = 0
+                name_of(market)
+                assert caches["default"].ttl(f"market:{market.pk}") > 0
+            assert name_of(market) == "Will it rain?"
+    del caches["default"]
+    said = [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"]
+    assert said == ["cache_unavailable", "cache_available", "cache_unavailable"]
