@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -154,7 +154,7 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
                 os.chown(data, user, user)
                 os.chown(secret.name, user, user)
             made = subprocess.run(
-                [binaries / "initdb", "-D", data, "-U", "bellwether", "-E", "UTF8", "--auth=scram-sha-256"]
+                [str(binaries / "initdb"), "-D", str(data), "-U", "bellwether", "-E", "UTF8", "--auth=scram-sha-256"]
                 + ["--locale-provider=builtin", "--locale=C.UTF-8", f"--pwfile={secret.name}"]
                 + ([] if durable else ["--no-sync"]),
                 user=user,
@@ -171,7 +171,9 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
     _await_previous(data)
     port = free_port()
     options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200}
-    options |= {"shared_buffers": "128MB"} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    options |= (
+        {"shared_buffers": "128MB"} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    )
     with log.open("wb") as output:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],
@@ -262,10 +264,11 @@ def _start(stack: ExitStack, home: Path, *, durable: bool, say: type_of_say) -> 
     """Start the servers that the environment does not name; gives what to add to the environment."""
     check_room(_made(home))
     addresses = {}
-    for name, label, server in (
+    servers: list[tuple[str, str, Callable[[], AbstractContextManager[str]]]] = [
         ("DATABASE_URL", "PostgreSQL", lambda: postgres(home, durable=durable)),
         ("REDIS_URL", "Valkey", lambda: valkey(home)),
-    ):
+    ]
+    for name, label, server in servers:
         if not os.environ.get(name):
             begun = time.monotonic()
             addresses[name] = stack.enter_context(server())

@@ -104,7 +104,8 @@ class RequestLog:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = given.decode() if SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
         method = scope["method"] if scope["type"] == "http" else "WS"
-        status, errors, begun = 0, [], time.perf_counter()
+        errors: list[BaseException] = []
+        status, begun = 0, time.perf_counter()
         token = _failure.set(errors)
 
         async def send_with_id(event: ASGISendEvent) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from config import embedded
@@ -71,13 +72,9 @@ class Parts:
                 process.terminate()
         deadline = time.monotonic() + POLITE
         for process in self.running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # a pool worker that outlived its parent
-            except ProcessLookupError:
-                pass
             process.wait()
         self.running.clear()

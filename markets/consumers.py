@@ -11,7 +11,9 @@ from urllib.parse import parse_qs
 import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.http import AsyncHttpConsumer
+from django.db import DatabaseError
 
+from config.logs import note_failure
 from markets.api.problems import problem_bytes, problem_of
 from markets.errors import Invalid, Refused
 from markets.live import relay
@@ -59,6 +61,9 @@ class Stream(AsyncHttpConsumer):
             first = await self.join(self._after_seq())
         except Refused as error:
             await self._refuse(*problem_of(error))
+        except (OSError, TimeoutError, DatabaseError) as error:
+            note_failure(error)
+            await self._refuse(503, "unavailable", "The stream cannot begin right now: try again in a moment.")
         await self.send_headers(headers=HEADERS)
         await self.send_body(HELLO + b"".join(map(self.encode, first)), more_body=True)
         self.pump = asyncio.create_task(self._pump())
@@ -70,14 +75,16 @@ class Stream(AsyncHttpConsumer):
             return int(header) if re.fullmatch(rb"[0-9]{1,18}", header) else None
         query = parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if unknown := set(query) - ({"after_seq"} if self.resumable else set()):
-            raise Invalid(**{name: "Unknown parameter." for name in unknown})
+            raise Invalid(**dict.fromkeys(unknown, "Unknown parameter."))
         given = query.get("after_seq", [""])[-1]
         if "after_seq" in query and not re.fullmatch(r"[0-9]{1,18}", given):
             raise Invalid(after_seq="Give the seq of the last event you have.")
         return int(given) if given else None
 
     async def _refuse(self, status: int, code: str, detail: str, **more: Any) -> None:
-        headers = [(b"content-type", b"application/problem+json")]
+        headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+        if status == 405:
+            headers.append((b"allow", b"GET"))
         await self.send_response(status, problem_bytes(status, code, detail, **more), headers=headers)
         raise StopConsumer
 
@@ -101,8 +108,7 @@ class Stream(AsyncHttpConsumer):
         finally:
             self.leave()
 
-
-    async def http_disconnect(self, message: dict[str, Any]) -> None:
+    async def http_disconnect(self, _message: dict[str, Any]) -> None:
         if self.pump is not None:
             self.pump.cancel()
         raise StopConsumer
@@ -129,7 +135,7 @@ class LobbyStream(Stream):
 
     pause = LOBBY_PAUSE
 
-    async def join(self, after_seq: int | None) -> list[Frame]:
+    async def join(self, after_seq: int | None) -> list[Frame]:  # noqa: ARG002  (there is no position to resume from)
         self.mailbox = LatestMailbox()
         return await self.hub.join_lobby(self.mailbox)
 

@@ -24,7 +24,7 @@ class Invalid(Refused):
 
     code = "validation_error"
 
-    def __init__(self, **fields: str) -> None:
+    def __init__(self, /, **fields: str) -> None:
         super().__init__(" ".join(fields.values()))
         self.fields = fields
 

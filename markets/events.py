@@ -33,12 +33,12 @@ def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, n
         seq=market.seq,
         type=kind,
         at=now,
-        actor_id=actor and actor.pk,
+        actor_id=actor.pk if actor else None,
         payload=payload,
         prices=market.price_texts(),
         request_id=current_request_id(),
     )
-    transaction.on_commit(partial(announce, event, public=market.is_public))
+    transaction.on_commit(partial(announce, event, public=market.public))
     return event
 
 

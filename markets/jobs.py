@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -26,16 +27,20 @@ GIVEN_UP: Final = timedelta(days=1)  # what failed for this long needs a person:
 def move_due_markets() -> None:
     """Open the scheduled markets and close the active ones whose time has come."""
     now = timezone.now()
-    for status, due, move in (
-        (Status.SCHEDULED, "open_at__lte", lifecycle.open_market),
-        ([Status.ACTIVE, Status.PAUSED], "close_at__lte", lifecycle.close_market),
-    ):
-        states = [status] if isinstance(status, str) else status
-        for market_id in Market.objects.filter(status__in=states, **{due: now}).values_list("pk", flat=True)[:AT_ONCE]:
-            try:
-                move(market_id=market_id, actor=None, now=now)
-            except Refused as error:  # somebody was faster
-                logger.info("market_not_moved", market_id=market_id, reason=str(error))
+    opening = Market.objects.filter(status=Status.SCHEDULED, open_at__lte=now).order_by("open_at")
+    for market_id, open_at, close_at in opening.values_list("pk", "open_at", "close_at")[:AT_ONCE]:
+        late = close_at is not None and close_at <= now  # nothing ran while it should have been open: open it in arrears
+        _move(lifecycle.open_market, market_id, open_at if late and open_at else now)
+    closing = Market.objects.filter(status__in=[Status.ACTIVE, Status.PAUSED], close_at__lte=now).order_by("close_at")
+    for market_id in closing.values_list("pk", flat=True)[:AT_ONCE]:
+        _move(lifecycle.close_market, market_id, now)
+
+
+def _move(service: Callable[..., Market], market_id: int, now: datetime) -> None:
+    try:
+        service(market_id=market_id, actor=None, now=now)
+    except Refused as error:  # somebody was faster
+        logger.info("market_not_moved", market_id=market_id, reason=str(error))
 
 
 @shared_task

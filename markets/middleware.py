@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from markets.api import problems
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+CONTENT_TYPES: Final = {"", "application/json", "text/csv"}  # a form's types would also let other sites' pages call
 
 _PAGES: Final = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -39,19 +41,39 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 @async_only_middleware
-def api_problems(get_response: GetResponse) -> GetResponse:
-    """Make a problem of every error under /api/ that Django itself answers (404, 405, 400 …), and tell of the rate limit."""
+def no_nul(get_response: GetResponse) -> GetResponse:
+    """Refuse a NUL in the query or a cookie: PostgreSQL cannot hold one, and nobody sends one by accident."""
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        response = await get_response(request)
+        if "%00" in request.META["QUERY_STRING"] or any("\0" in value for value in request.COOKIES.values()):
+            return HttpResponseBadRequest("NUL is not allowed.")
+        return await get_response(request)
+
+    return middleware
+
+
+@async_only_middleware
+def api_problems(get_response: GetResponse) -> GetResponse:
+    """What all of /api/ has in common: problems for the errors that Django itself answers, HEAD, and the rate limit."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):
-            return response
+            return await get_response(request)
+        if request.content_type not in CONTENT_TYPES:
+            return problems.problem(415, detail="Send application/json (or text/csv to import).")
+        is_head = request.method == "HEAD"
+        if is_head:
+            request.method = "GET"
+        response = await get_response(request)
         if response.status_code >= 400 and response.headers.get("Content-Type") != problems.CONTENT_TYPE:
             allow = response.headers.get("Allow")
             detail = f"{request.method} is not for this address; use {allow}." if allow else ""
             response = problems.problem(response.status_code, detail=detail)
             if allow:
                 response.headers["Allow"] = allow
+        if is_head and isinstance(response, HttpResponse):
+            response.headers["Content-Length"] = str(len(response.content))
+            response.content = b""
         for name, value in getattr(request, "rate_limit", {}).items():
             response.headers[name] = str(value)
         return response

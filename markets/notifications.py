@@ -25,10 +25,10 @@ def create_for(event: Event, *, now: datetime) -> int:
     market = event.market
     if event.type == EventType.CREATED:
         recipients = _users(Q(is_staff=True))
-        if market.is_public:
+        if market.public:
             recipients |= _followers(event)
         text = f"New market: {market.name}"
-    elif event.payload.get("from") == Status.DRAFT:
+    elif event.payload.get("from") == Status.DRAFT and event.type != EventType.CANCELLED:
         recipients = _followers(event)
         text = f"Now public: {market.name}"
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.files import File
 from django.utils import timezone
@@ -33,7 +33,7 @@ def build(report: Report) -> None:
                 done = min(99, number * 100 // max(total, 1))
                 Report.objects.filter(pk=report.pk).update(progress=done, touched_at=timezone.now())
         file.flush()
-        report.file.save(f"{report.kind}-{report.pk}.csv", File(file.buffer), save=False)
+        report.file.save(f"{report.kind}-{report.pk}.csv", File(cast(IO[Any], file.buffer)), save=False)
     Report.objects.filter(pk=report.pk).update(
         state=Report.State.DONE, progress=100, file=report.file.name, touched_at=timezone.now()
     )

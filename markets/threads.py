@@ -20,7 +20,7 @@ _threads = ThreadPoolExecutor(max_workers=12, thread_name_prefix="database")  # 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `work` with a database connection from the pool, and give the connection back."""
     run = sync_to_async(_with_connection, thread_sensitive=False, executor=_threads)
-    return await run(partial(work, *args, **kwargs))  # type: ignore[arg-type, return-value]
+    return await run(partial(work, *args, **kwargs))
 
 
 def _with_connection(work: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from markets.errors import Invalid, NotFound
 from markets.models import Category
@@ -17,14 +18,15 @@ PAGE: Final = 30  # markets
 SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing soon", "volume": "Most traded"}
 
 
+@require_safe
 async def home(request: HttpRequest) -> HttpResponse:
     """The list of markets."""
     return await in_thread(_home, request)
 
 
 def _home(request: HttpRequest) -> HttpResponse:
-    text = request.GET.get("q", "").replace("\0", "").strip()
-    category = request.GET.get("category", "").replace("\0", "")
+    text = request.GET.get("q", "").strip()
+    category = request.GET.get("category", "")
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "" if text else "activity"
     try:
@@ -46,6 +48,7 @@ def _home(request: HttpRequest) -> HttpResponse:
     return render(request, "markets/list.html", context)
 
 
+@require_safe
 async def market(request: HttpRequest, slug: str) -> HttpResponse:
     """One market."""
     return await in_thread(_market, request, slug)

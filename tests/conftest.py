@@ -29,7 +29,9 @@ LATER = NOW + timedelta(days=3000)
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None) -> Iterator[None]:
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: Any, django_db_modify_db_settings: None
+) -> Iterator[None]:
     """A migrated test database. It ends with the temporary servers (tests/embedded_services.py)."""
     with django_db_blocker.unblock():
         setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())

@@ -2,7 +2,12 @@
 
 import os
 
-os.environ.update(BASE_URL="http://testserver", LOG_FORMAT="json", LOG_LEVEL="INFO", EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend")
+os.environ.update(
+    BASE_URL="http://testserver",
+    LOG_FORMAT="json",
+    LOG_LEVEL="INFO",
+    EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+)
 for name in ("REDIS_URL", "DEBUG"):  # never the ones of an installation: tests empty them
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.pop(name, None)
@@ -11,7 +16,9 @@ from config import embedded
 
 _servers = None
 
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # the controller started the servers; each worker has its own Redis database
+if worker := os.environ.get(
+    "PYTEST_XDIST_WORKER"
+):  # the controller started the servers; each worker has its own Redis database
     os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) + 1}"
 else:
     os.environ.pop("DATABASE_URL", None)

@@ -50,8 +50,16 @@ async def test_a_market_is_written_by_hand(admin, alice):
     answer = await admin.post("/admin/markets/market/add/", data=sent)
     assert answer.status_code == 302, errors_in(answer)
     market = await in_thread(Market.objects.get)
-    assert (market.name, market.status, market.liquidity, market.created_by_id) == ("Will it rain?", "draft", 150_000_000, alice.pk)
-    assert await in_thread(lambda: list(market.outcomes.values_list("label", "probability"))) == [("Yes", 700_000), ("No", 300_000)]
+    assert (market.name, market.status, market.liquidity, market.created_by_id) == (
+        "Will it rain?",
+        "draft",
+        150_000_000,
+        alice.pk,
+    )
+    assert await in_thread(lambda: list(market.outcomes.values_list("label", "probability"))) == [
+        ("Yes", 700_000),
+        ("No", 300_000),
+    ]
     assert await in_thread(lambda: list(Event.objects.values_list("type", "actor__username"))) == [("market.created", "alice")]
     assert await in_thread(lambda: LogEntry.objects.get().object_repr) == "Will it rain?"
 
@@ -95,7 +103,11 @@ async def test_two_people_who_edit_at_once_do_not_overwrite_each_other(admin, ma
 
 async def test_a_new_market_without_a_name_or_with_equal_labels_is_not_created(admin):
     page = fields_of(await admin.get("/admin/markets/market/add/"))
-    for wrong in ({"name": ""}, {"name": "x", "outcomes-0-label": "A", "outcomes-1-label": "a"}, {"name": "x", "outcomes-0-label": "A"}):
+    for wrong in (
+        {"name": ""},
+        {"name": "x", "outcomes-0-label": "A", "outcomes-1-label": "a"},
+        {"name": "x", "outcomes-0-label": "A"},
+    ):
         answer = await admin.post("/admin/markets/market/add/", data=page | wrong)
         assert answer.status_code == 200
     assert await in_thread(Market.objects.count) == 0

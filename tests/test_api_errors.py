@@ -1,11 +1,14 @@
 """Bad input: a clear problem each time, and nothing half done."""
 
+import base64
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from markets.models import Market
 from markets.threads import in_thread
+from tests.test_api_keys import sign_in
 
 
 def check_problem(answer, status, code):
@@ -15,6 +18,11 @@ def check_problem(answer, status, code):
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
     assert problem["request_id"] == answer.headers["X-Request-ID"]
     return problem
+
+
+def cursor_url(*facts, **query):
+    cursor = base64.urlsafe_b64encode(json.dumps(facts).encode()).decode().rstrip("=")
+    return "/api/v1/markets/?" + urlencode({**query, "cursor": cursor})
 
 
 @pytest.mark.parametrize(
@@ -41,8 +49,17 @@ def check_problem(answer, status, code):
         ("GET", "/api/v1/markets/?cursor=WyItaWQiLCAieCJd", 422, "validation_error"),
         ("GET", "/api/v1/markets/?cursor=WyItaWQiLCAxZTQwMF0", 422, "validation_error"),
         ("GET", "/api/v1/markets/?cursor=" + "W1tb" * 100, 422, "validation_error"),
-        ("GET", "/api/v1/markets/?category=%00", 422, "validation_error"),
-        ("GET", "/api/v1/markets/?search=a%00b", 422, "validation_error"),
+        ("GET", "/api/v1/markets/?category=%00", 400, "bad_request"),
+        ("GET", "/api/v1/markets/?search=a%00b", 400, "bad_request"),
+        ("GET", "/api/v1/markets/?limit=1&limit=2", 422, "validation_error"),
+        ("GET", "/api/v1/markets/4711?x=1", 422, "validation_error"),
+        ("GET", "/api/v1/categories/?limit=1", 422, "validation_error"),
+        ("GET", cursor_url("-score,-id", 10**340, 1, search="will"), 422, "validation_error"),
+        ("GET", cursor_url("-score,-id", float("nan"), 1, search="will"), 422, "validation_error"),
+        ("GET", cursor_url("-updated_at,-id", "0001-01-01T00:00:00+23:59", 1, sort="activity"), 422, "validation_error"),
+        ("GET", cursor_url("-updated_at,-id", "2026-01-01T00:00:00", 1, sort="activity"), 422, "validation_error"),
+        ("GET", cursor_url("-id", 2**63), 422, "validation_error"),
+        ("GET", cursor_url("-id", True), 422, "validation_error"),
     ],
 )
 async def test_a_wrong_address_or_question(client, method, path, status, code):
@@ -75,9 +92,7 @@ async def test_a_market_that_makes_no_sense_is_not_created(staff, body):
 
 async def test_a_body_of_ten_megabytes_is_refused(staff):
     for content_type in ("application/json", "text/csv"):
-        answer = await staff.post(
-            "/api/v1/markets/import", content=b" " * 10_000_000, headers={"Content-Type": content_type}
-        )
+        answer = await staff.post("/api/v1/markets/import", content=b" " * 10_000_000, headers={"Content-Type": content_type})
         check_problem(answer, 413, "too_large")
 
 
@@ -109,3 +124,75 @@ async def test_a_failure_of_ours_says_so_and_nothing_of_the_inside(client, marke
     answer = await client.get(f"/api/v1/markets/{market.pk}")
     problem = check_problem(answer, 500, "internal_error")
     assert "secret detail" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "x", "scopes": [%s]}' % b",".join([b"1"] * 200_000),
+        b"{%s}" % b",".join(b'"x%d":1' % i for i in range(100_000)),
+    ],
+)
+async def test_thousands_of_mistakes_do_not_become_a_huge_answer(staff, body):
+    answer = await staff.post("/api/v1/me/keys/", content=body, headers={"Content-Type": "application/json"})
+    check_problem(answer, 422, "validation_error")
+    assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "text/plain"]
+)
+async def test_only_json_and_csv_are_read(client, alice, content_type):
+    await sign_in(client, "alice")
+    headers = {"Content-Type": content_type, "X-CSRFToken": client.cookies["csrftoken"]}
+    for path in ("/api/v1/markets/", "/api/v1/markets/import"):
+        check_problem(await client.post(path, content=b'{"name": "x"}', headers=headers), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/", "/api/v1/markets/", "/api/v1/me/keys/"])
+async def test_a_cookie_with_nul_is_a_bad_request(client, path):
+    answer = await client.get(path, headers={"Cookie": 'sessionid="abcdefgh\\000"'})
+    assert answer.status_code == 400
+
+
+async def test_head_is_get_without_a_body(client, market):
+    url = f"/api/v1/markets/{market.pk}"
+    whole, head = await client.get(url), await client.head(url)
+    assert (head.status_code, head.content) == (200, b"")
+    assert (head.headers["ETag"], head.headers["Content-Length"]) == (whole.headers["ETag"], str(len(whole.content)))
+
+
+async def test_an_authorization_that_is_no_bearer_key_is_refused(client, market):
+    for header in ("Token abc", "abc", "Bearer\tabc", "Basic YTpi"):
+        answer = await client.get(f"/api/v1/markets/{market.pk}", headers={"Authorization": header})
+        check_problem(answer, 401, "unauthenticated")
+
+
+async def test_a_rejected_body_of_an_action_changes_nothing(staff, market):
+    answer = await staff.post(f"/api/v1/markets/{market.pk}/pause", json={"colour": "red"})
+    check_problem(answer, 422, "validation_error")
+
+
+async def test_a_resolution_that_contradicts_itself_is_refused(staff, market):
+    yes, no = await in_thread(lambda: [outcome.pk for outcome in market.outcomes.all()])
+    weights = [{"outcome_id": yes, "weight": "0.9"}, {"outcome_id": yes, "weight": "0.4"}, {"outcome_id": no, "weight": "0.6"}]
+    url = f"/api/v1/markets/{market.pk}/resolve"
+    check_problem(await staff.post(url, json={"payouts": weights}), 422, "validation_error")
+    for address in (
+        "http://a\u0000",
+        "http://a\ud800",
+        "http://user:pw@a.org",
+        "http://a.org\\@b.org",
+        "http://a.org/\u202e",
+        "ftp://a.org",
+    ):
+        body = json.dumps({"outcome_id": yes, "evidence_url": address})
+        answer = await staff.post(url, content=body, headers={"Content-Type": "application/json"})
+        check_problem(answer, answer.status_code, answer.json()["code"])
+        assert answer.status_code in {400, 422}
+    check_problem(await staff.post(url, json={"outcome_id": 0}), 422, "validation_error")
+
+
+async def test_a_read_with_a_staff_key_is_for_its_caller_alone(staff, market):
+    answer = await staff.get(f"/api/v1/markets/{market.pk}")
+    assert answer.headers["Cache-Control"].startswith("private")

@@ -33,7 +33,9 @@ async def test_a_revoked_key_ends_at_once(staff, alice):
 
 async def test_an_expired_key_does_not_work(client, alice):
     soon = timezone.now() + timedelta(seconds=60)
-    _, secret = await in_thread(accounts.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon)
+    _, secret = await in_thread(
+        accounts.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon
+    )
     assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
     await in_thread(lambda: ApiKey.objects.update(expires_at=timezone.now()))
     assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 401
@@ -51,6 +53,18 @@ async def test_nobody_makes_or_ends_keys_of_others_or_beyond_their_own_power(cli
     assert beyond.status_code == 403
     key, _ = await in_thread(accounts.issue_key, user=alice, now=NOW, name="x", scopes=["read"])
     assert (await client.delete(f"/api/v1/me/keys/{key.pk}", headers=weak)).status_code == 404
+
+
+async def test_a_weak_key_neither_ends_a_stronger_one_nor_outlives_itself(client, alice):
+    strong, _ = await in_thread(accounts.issue_key, user=alice, now=NOW, name="x", scopes=["staff", "read"])
+    soon = timezone.now() + timedelta(minutes=5)
+    facts = {"user": alice, "now": NOW, "name": "weak", "scopes": ["read"], "expires_at": soon}
+    weak, secret = await in_thread(lambda: accounts.issue_key(**facts))
+    assert (await client.delete(f"/api/v1/me/keys/{strong.pk}", headers=bearer(secret))).status_code == 403
+    for expires_at in (None, (soon + timedelta(seconds=1)).isoformat()):
+        child = {"name": "child", "scopes": ["read"], "expires_at": expires_at}
+        assert (await client.post("/api/v1/me/keys/", json=child, headers=bearer(secret))).status_code == 403
+    assert (await client.delete(f"/api/v1/me/keys/{weak.pk}", headers=bearer(secret))).status_code == 204
 
 
 async def test_a_deactivated_user_has_no_working_key(client, bob):

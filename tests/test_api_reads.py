@@ -10,10 +10,29 @@ from markets.services import catalogue, lifecycle
 from markets.threads import in_thread
 from tests.conftest import LATER, NOW, bearer, key_for
 
-FIELDS = (
-    "id slug name description resolution_criteria status category tags open_at close_at created_at updated_at outcomes "
-    "liquidity volume volume_24h trade_count trader_count seq version resolution"
-).split()
+FIELDS = [
+    "id",
+    "slug",
+    "name",
+    "description",
+    "resolution_criteria",
+    "status",
+    "category",
+    "tags",
+    "open_at",
+    "close_at",
+    "created_at",
+    "updated_at",
+    "outcomes",
+    "liquidity",
+    "volume",
+    "volume_24h",
+    "trade_count",
+    "trader_count",
+    "seq",
+    "version",
+    "resolution",
+]
 
 
 async def test_a_market_has_the_fields_of_the_contract(client, market):

@@ -35,7 +35,9 @@ async def test_a_route_calls_the_service_and_nothing_else(staff, market, monkeyp
     monkeypatch.setattr(staff_api.lifecycle, "pause_market", stand_in)
     answer = await staff.post(f"/api/v1/markets/{market.pk}/pause", headers={"If-Match": '"7"'})
     assert answer.status_code == 200
-    assert [(call["market_id"], call["expected_version"], call["actor"].username) for call in calls] == [(market.pk, 7, "alice")]
+    assert [(call["market_id"], call["expected_version"], call["actor"].username) for call in calls] == [
+        (market.pk, 7, "alice")
+    ]
 
 
 async def test_priors_become_prices(staff):
@@ -111,7 +113,9 @@ async def test_an_import_through_the_api(staff):
     csv = "external_id,name,colour\nx:2,Snow?,white\nx:3,Hail?,grey\n"
     more = await staff.post("/api/v1/markets/import", content=csv, headers={"Content-Type": "text/csv"})
     assert more.json() == {"dry_run": False, "created": 1, "existing": 1, "ignored_columns": ["colour"]}
-    wrong = await staff.post("/api/v1/markets/import", json=[{"external_id": "x:4", "name": "Fog?"}, {"external_id": "x:5", "name": ""}])
+    wrong = await staff.post(
+        "/api/v1/markets/import", json=[{"external_id": "x:4", "name": "Fog?"}, {"external_id": "x:5", "name": ""}]
+    )
     assert wrong.status_code == 422
     assert wrong.json()["errors"] == [{"row": 2, "field": "name", "message": "This must not be empty."}]
     assert (await staff.get("/api/v1/markets/?slug=fog")).json()["items"] == []

@@ -166,7 +166,9 @@ def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_
     lifecycle.pause_market(market_id=market.pk, actor=None, now=NOW)
     monkeypatch.setattr(reports, "PROGRESS_EVERY", 1)
     seen = []
-    monkeypatch.setattr(reports, "safe_cell", lambda cell, safe=reports.safe_cell: (seen.append(Report.objects.get().progress), safe(cell))[1])
+    monkeypatch.setattr(
+        reports, "safe_cell", lambda cell, safe=reports.safe_cell: (seen.append(Report.objects.get().progress), safe(cell))[1]
+    )
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
     assert report.state == "queued"
     tasks.build_report(report.pk)

@@ -24,15 +24,18 @@ def run(data, parse=parse_csv, **options):
 
 def test_a_row_becomes_a_market(world):
     run(
-        "external_id,name,description,category,outcomes,probability,open_at,close_at,source_url\n"
-        'x:1,Who wins?,"Line 1\n<b>Line 2</b> ",Sport,Ann|Ben|Cy,0.2195144969676927,2026-01-01,2027-01-31T12:00:00+02:00,'
-        "https://example.org/1\n".encode()
+        b"external_id,name,description,category,outcomes,probability,open_at,close_at,source_url\n"
+        b'x:1,Who wins?,"Line 1\n<b>Line 2</b> ",Sport,Ann|Ben|Cy,0.2195144969676927,2026-01-01,2027-01-31T12:00:00+02:00,'
+        b"https://example.org/1\n"
     )
     market = Market.objects.get()
     assert (market.external_id, market.status, market.category.name) == ("x:1", "active", "Sport")
     assert market.description == "Line 1\n<b>Line 2</b> "
     assert [(o.label, o.probability) for o in market.outcomes.all()] == [("Ann", 219_514), ("Ben", 390_243), ("Cy", 390_243)]
-    assert (market.open_at.isoformat(), market.close_at.isoformat()) == ("2026-01-01T00:00:00+00:00", "2027-01-31T10:00:00+00:00")
+    assert (market.open_at.isoformat(), market.close_at.isoformat()) == (
+        "2026-01-01T00:00:00+00:00",
+        "2027-01-31T10:00:00+00:00",
+    )
 
 
 def test_times_decide_the_state_in_which_a_market_arrives(world):
@@ -75,6 +78,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(world):
         ("external_id,name\nx:1,Rain?\n".encode("utf-16"), Invalid, "Line 1 is not UTF-8"),
         (b"name,probability\nRain?,0.5\n", Invalid, "lacks external_id"),
         (b"", Invalid, "lacks external_id and name"),
+        (b"external_id,name,name\nx:1,a,b\n", Invalid, "same name"),
         (b"external_id,name\nx:1\n", ImportRefused, "1 row"),
         (b"external_id,name\nx:1,Rain?,extra\n", ImportRefused, "1 row"),
         (b'external_id,name\nx:1,"Rain?\n', ImportRefused, "1 row"),
@@ -87,13 +91,62 @@ def test_a_file_that_cannot_be_read_says_why(world, data, error, says):
     assert Market.objects.count() == 0
 
 
+def test_row_numbers_are_those_of_a_spreadsheet(world):
+    with pytest.raises(ImportRefused) as refusal:
+        run(b'external_id,name\n\nx:1,"Rain\nor snow?"\n\nx:2\nx:3,a,b\n')
+    assert [error.row for error in refusal.value.errors] == [5, 6]
+    with pytest.raises(ImportRefused) as refusal:
+        run(b'external_id,name\n\nx:1,"Rain\nor snow?"\n\nx:2,\n')
+    assert [error.row for error in refusal.value.errors] == [5]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"outcomes": []}, {"outcomes": 0}, {"name": 1e400}, {"source_url": "http://a.org/\0"}, {"close_at": "9999-12-31"},
+        {"probability": 0.5, "outcomes": [{"label": "A", "probability": 0.1}, {"label": "B"}]},
+    ],
+)  # fmt: skip
+def test_a_json_row_that_makes_no_sense_is_refused(world, row):
+    with pytest.raises(ImportRefused):
+        run(
+            json.dumps([{"external_id": "x:1", "name": "Rain?", **row}]).replace("Infinity", "1e400").encode(), parse=parse_json
+        )
+    assert Market.objects.count() == 0
+
+
+def test_json_may_ask_for_a_dry_run(world):
+    rows = json.dumps({"rows": [{"external_id": "x:1", "name": "Rain?"}], "dry_run": True}).encode()
+    assert run(rows, parse=parse_json).dry_run
+    assert Market.objects.count() == 0
+
+
+def test_columns_that_mean_nothing_are_named_fit_to_print(world):
+    rows = json.dumps([{"external_id": "x:1", "name": "Rain?", "\x1b[31m": 1, "colour": 2}]).encode()
+    assert run(rows, parse=parse_json).ignored_columns == ["'\\x1b[31m'", "colour"]
+
+
 def test_a_million_characters_in_a_cell_name_the_row(world):
     with pytest.raises(ImportRefused) as refusal:
         run(b"external_id,name\nx:1,Rain?\nx:2," + b"x" * 1_000_000 + b"\n")
     assert (refusal.value.errors[0].row, "131,072" in refusal.value.errors[0].message) == (3, True)
 
 
-@pytest.mark.parametrize("data", [b"{", b"7", b'["x"]', b'{"rows": 1}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"7",
+        b'["x"]',
+        b'{"rows": 1}',
+        b'{"rows": [], "dryrun": true}',
+        b'{"rows": [], "dry_run": 1}',
+        b'[{"a": NaN}]',
+        b'[{"\\ud800": 1}]',
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
 def test_json_that_is_no_table_says_so(world, data):
     with pytest.raises(Invalid):
         run(data, parse=parse_json)

@@ -1,13 +1,14 @@
 """A market's life, through the services."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from markets import jobs
 from markets.errors import IllegalTransition, Invalid, NotFound, VersionConflict
-from markets.models import Market, Status
+from markets.models import Category, Market, Status, Tag
+from markets.selectors.markets import tags
 from markets.services import catalogue, lifecycle, resolution
 from markets.services.wording import OutcomeDraft
 from tests.conftest import LATER, NOW
@@ -66,15 +67,16 @@ def test_only_the_moves_of_the_design_are_possible(make_market, status, verb):
 
 def test_a_market_opens_and_closes_when_its_time_comes(make_market):
     market = make_market(status="scheduled", open_at=NOW + timedelta(hours=1), close_at=LATER)
-    jobs.move_due_markets()  # by the real clock, which is before or after NOW: so ask the service's own rule below
-    Market.objects.filter(pk=market.pk).update(status="scheduled", open_at=NOW - timedelta(days=9000), close_at=NOW + timedelta(days=9000))
+    ahead = make_market(status="scheduled", open_at=LATER)
+    jobs.move_due_markets()  # by the real clock, which is between the two times
+    market.refresh_from_db()
+    assert market.status == Status.ACTIVE
+    Market.objects.filter(pk=market.pk).update(close_at=NOW + timedelta(hours=2))
     jobs.move_due_markets()
-    assert Market.objects.get(pk=market.pk).status == Status.ACTIVE
-    Market.objects.filter(pk=market.pk).update(close_at=NOW - timedelta(days=8000))
-    jobs.move_due_markets()
-    closed = Market.objects.get(pk=market.pk)
-    assert closed.status == Status.CLOSED
-    assert closed.close_at == NOW - timedelta(days=8000), "a market that closes by itself keeps its closing time"
+    market.refresh_from_db()
+    ahead.refresh_from_db()
+    assert (market.status, ahead.status) == (Status.CLOSED, Status.SCHEDULED)
+    assert market.close_at == NOW + timedelta(hours=2), "a market that closes by itself keeps its closing time"
 
 
 def test_a_market_closed_early_closes_now(make_market):
@@ -130,6 +132,49 @@ def test_an_edit_that_changes_nothing_leaves_no_event(market):
     assert (after.seq, after.version, after.updated_at) == (before.seq, before.version, before.updated_at)
 
 
+@pytest.mark.parametrize(
+    ("status", "changes", "field"),
+    [
+        ("active", {"open_at": NOW - timedelta(days=1)}, "open_at"),
+        ("active", {"close_at": NOW}, "close_at"),
+        ("paused", {"close_at": NOW}, "close_at"),
+        ("closed", {"close_at": LATER}, "close_at"),
+        ("scheduled", {"open_at": NOW}, "open_at"),
+        ("scheduled", {"open_at": None}, "open_at"),
+    ],
+)
+def test_an_edit_gives_no_market_times_that_do_not_fit_its_state(make_market, status, changes, field):
+    market = market_that_is(status, make_market)
+    with pytest.raises(Invalid) as refusal:
+        catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes=changes)
+    assert field in refusal.value.fields
+
+
+def test_a_market_whose_whole_time_passed_while_nothing_ran_opens_and_closes_in_arrears(make_market):
+    market = make_market(status="scheduled", open_at=NOW + timedelta(hours=1), close_at=NOW + timedelta(hours=2))
+    jobs.move_due_markets()  # by the real clock, long after
+    market.refresh_from_db()
+    assert (market.status, market.open_at, market.close_at) == ("closed", NOW + timedelta(hours=1), NOW + timedelta(hours=2))
+    assert list(market.events.values_list("type", flat=True)) == ["market.created", "market.opened", "market.closed"]
+
+
+def test_a_draft_that_is_called_off_stays_unseen(make_market):
+    market = make_market(status="draft", tags=["Secret"])
+    lifecycle.cancel_market(market_id=market.pk, actor=None, now=NOW)
+    assert not Market.objects.public().exists()
+    assert tags() == []
+    with pytest.raises(IntegrityError):
+        Market.objects.filter(pk=market.pk).update(status="active")
+
+
+def test_a_tag_or_category_is_found_by_its_name_whatever_its_slug(make_market):
+    Tag.objects.create(name="Zebra", slug="zz-other")
+    Category.objects.create(name="Animals", slug="zoo")
+    market = make_market(tags=["Zebra", "zz-other"], category="Animals")
+    assert [tag.slug for tag in market.tags.all()] == ["zz-other"]
+    assert market.category.slug == "zoo"
+
+
 def test_priors_and_liquidity_are_fixed_once_trading_can_have_begun(market):
     for changes in ({"liquidity": 7_000_000}, {"outcomes": [OutcomeDraft("Yes", 700_000), OutcomeDraft("No")]}):
         with pytest.raises(Invalid, match="once a market has opened"):
@@ -167,8 +212,13 @@ def test_a_label_can_be_corrected_while_people_trade(market):
         ({"liquidity": 0}, "liquidity"),
         ({"liquidity": 10**18}, "liquidity"),
         ({"tags": [str(i) for i in range(11)]}, "tags"),
-        ({"tags": ["!!!"]}, "name"),
+        ({"tags": ["!!!"]}, "tags"),
         ({"source_url": "javascript:alert(1)"}, "source_url"),
+        ({"name": "\u200b\u2060"}, "name"),
+        ({"outcomes": [OutcomeDraft("Yes"), OutcomeDraft("Ｙｅｓ")]}, "outcomes"),
+        ({"outcomes": [OutcomeDraft("Yes"), OutcomeDraft("Yes\u200b")]}, "outcomes"),
+        ({"outcomes": [OutcomeDraft("é"), OutcomeDraft("e\u0301")]}, "outcomes"),
+        ({"close_at": datetime(9999, 1, 1, tzinfo=UTC)}, "close_at"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_is_half_done(make_market, facts, field):
@@ -189,7 +239,8 @@ def test_names_of_all_kinds_get_a_slug_of_their_own(make_market):
 def test_markets_of_one_name_made_at_the_same_time_get_different_slugs(world):
     from tests.threads import together
 
-    made = together(8, lambda _: catalogue.create_market(actor=None, now=NOW, name="Will it rain?").slug)
+    names = ["Race", "Race", "Race 2", "Race", "Race 2", "Race 3", "Race 2 2", "Race"]
+    made = together(8, lambda n: catalogue.create_market(actor=None, now=NOW, name=names[n]).slug)
     assert len(set(made)) == 8
 
 
@@ -205,7 +256,15 @@ def test_events_of_one_market_are_gapless_when_many_write_at_once(market):
 
 
 @pytest.mark.parametrize(
-    "column", ["status = 'open'", "name = ' '", "close_at = open_at", "liquidity = 0", "seq = -1", "status = 'scheduled', open_at = NULL"]
+    "column",
+    [
+        "status = 'open'",
+        "name = ' '",
+        "close_at = open_at",
+        "liquidity = 0",
+        "seq = -1",
+        "status = 'scheduled', open_at = NULL",
+    ],
 )
 def test_the_database_refuses_what_must_not_be(market, column):
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:

@@ -82,7 +82,9 @@ async def test_a_failure_has_one_line_with_the_error(client, market, caplog, mon
 async def test_no_secret_is_ever_in_a_line(client, alice, caplog):
     secret = await in_thread(key_for, alice)
     await client.get("/api/v1/me/keys/", headers={**bearer(secret), "Cookie": "sessionid=crumbs"})
-    structlog.get_logger("bellwether").info("careless", key=f"the key is {secret}", password="hunter2", authorization=f"Bearer {secret}")
+    structlog.get_logger("bellwether").info(
+        "careless", key=f"the key is {secret}", password="hunter2", authorization=f"Bearer {secret}"
+    )
     logging.getLogger("other").warning("careless %s", f"redis://:hunter2@host/0 {secret}")
     (ours,) = [handler for handler in logging.getLogger().handlers if handler.name == "out"]
     printed = "\n".join(ours.format(record) for record in caplog.records)

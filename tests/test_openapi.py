@@ -7,7 +7,13 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance, unsuppor
 from markets.api.root import api
 from tests.conftest import bearer
 
-PUBLIC = {"/api/v1/markets/", "/api/v1/markets/{market_id}", "/api/v1/markets/{market_id}/events", "/api/v1/categories/", "/api/v1/tags/"}
+PUBLIC = {
+    "/api/v1/markets/",
+    "/api/v1/markets/{market_id}",
+    "/api/v1/markets/{market_id}/events",
+    "/api/v1/categories/",
+    "/api/v1/tags/",
+}
 
 
 async def test_the_document_and_its_page_are_served(client):

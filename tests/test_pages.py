@@ -36,13 +36,17 @@ async def test_the_list_is_searched_filtered_and_paged(client, make_market):
     assert (await client.get(f"/{more}")).text.count('class="card"') == 2
     assert (await client.get("/?category=sport")).text.count('class="card"') == 16
     assert "Question 07?" in (await client.get("/?q=Question+07")).text
-    for odd in ("/?cursor=banana", "/?sort=best", "/?q=%00", "/?category=%00&page=9"):
+    for odd in ("/?cursor=banana", "/?sort=best", "/?q=%F0%9F%98%80", "/?q=---", "/?page=9"):
         assert (await client.get(odd)).status_code == 200
 
 
 async def test_a_market_tells_all_about_itself(client, make_market):
     market = await in_thread(
-        make_market, description="Some **bold** words", resolution_criteria="As the *office* says.", close_at=LATER, tags=["Wet"]
+        make_market,
+        description="Some **bold** words",
+        resolution_criteria="As the *office* says.",
+        close_at=LATER,
+        tags=["Wet"],
     )
     page = (await client.get("/markets/will-it-rain")).text
     for text in ("<strong>bold</strong>", "<em>office</em>", "18 May 2034, 12:00 UTC", "Wet", f'data-market="{market.pk}"'):
@@ -54,7 +58,12 @@ async def test_a_settled_and_a_called_off_market_say_so(client, make_market):
         market = make_market()
         weights = {market.outcomes.first().pk: 1_000_000}
         resolution.resolve_market(
-            market_id=market.pk, actor=None, now=NOW, weights=weights, note="It <b>poured</b>.", evidence_url="https://example.org/x"
+            market_id=market.pk,
+            actor=None,
+            now=NOW,
+            weights=weights,
+            note="It <b>poured</b>.",
+            evidence_url="https://example.org/x",
         )
         lifecycle.cancel_market(market_id=make_market("Snow?").pk, actor=None, now=NOW)
 

@@ -97,6 +97,8 @@ async def test_a_last_event_id_that_makes_no_sense_starts_from_a_snapshot(server
         ("GET", "{id}/stream?after_seq=banana", 422),
         ("GET", "{id}/stream?after_seq=-1", 422),
         ("GET", "{id}/stream?colour=red", 422),
+        ("GET", "{id}/stream?self=1", 422),
+        ("GET", "stream?self=1", 422),
         ("POST", "{id}/stream", 405),
         ("GET", f"{10**30}/stream", 404),
     ],
@@ -125,7 +127,11 @@ async def test_the_stream_of_all_markets_tells_of_each_and_of_new_ones(server, m
         await in_thread(make_market, "C?")
         await in_thread(lifecycle.open_market, market_id=draft.pk, actor=None, now=NOW)
         heard = [await stream.next() for _ in range(3)]
-        assert [(kind, data["seq"]) for _, kind, data in heard] == [("market.updated", 2), ("market.created", 1), ("market.opened", 2)]
+        assert [(kind, data["seq"]) for _, kind, data in heard] == [
+            ("market.updated", 2),
+            ("market.created", 1),
+            ("market.opened", 2),
+        ]
 
 
 async def test_a_viewer_of_all_markets_is_not_told_again_what_the_snapshot_said(server, make_market):
@@ -148,7 +154,8 @@ async def test_a_lost_ring_is_found_in_the_database(server, market, monkeypatch)
         await stream.next()
         await lobby.next()
         monkeypatch.setattr(doorbell, "ring", lambda _message: None)
-        await edits(market, "A?")
+        changes = {"name": "A?"}
+        await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=timezone.now(), changes=changes)
         assert await stream.seqs(1) == [2]
         assert (await lobby.next())[2]["seq"] == 2
 

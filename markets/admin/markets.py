@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
@@ -42,7 +43,7 @@ class MarketForm(forms.ModelForm):
     refused: Refused | None = None
 
     liquidity = forms.DecimalField(
-        initial=100, min_value=1, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
+        initial=100, min_value=1, max_digits=12, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
         help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
     )  # fmt: skip
     source_url = forms.URLField(required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
@@ -108,7 +109,7 @@ class OutcomeForm(forms.ModelForm):
 class OutcomeFormSet(BaseInlineFormSet):
     def drafts(self) -> list[OutcomeDraft]:
         kept = [form for form in self.forms if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")]
-        return [form.draft() for form in kept]
+        return [cast(OutcomeForm, form).draft() for form in kept]
 
 
 class OutcomeInline(TabularInline):
@@ -184,7 +185,10 @@ class MarketAdmin(ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Django's view, outside the transaction it opens (services own theirs); a refusal shows in the form, as it was sent."""
+        """Django's view, outside the transaction it opens (services own theirs).
+
+        A refusal shows in the form, with everything that was typed.
+        """
         try:
             return self._changeform_view(request, object_id, form_url, extra_context)
         except Refused as error:
@@ -197,7 +201,7 @@ class MarketAdmin(ModelAdmin):
         return form
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Market:
-        return form.instance  # type: ignore[no-any-return]
+        return form.instance
 
     def save_model(self, request: HttpRequest, obj: Market, form: Any, change: bool) -> None:
         """Nothing yet: the outcomes belong to the same call of the service."""
@@ -206,14 +210,14 @@ class MarketAdmin(ModelAdmin):
         facts: dict[str, Any] = form.facts()
         if drafts := formsets[0].drafts():
             facts["outcomes"] = drafts
-        now = timezone.now()
+        now, actor = timezone.now(), cast(AbstractBaseUser, request.user)
         if change:
             version = form.cleaned_data["version"]
             saved = catalogue.edit_market(
-                market_id=form.instance.pk, actor=request.user, now=now, changes=facts, expected_version=version
+                market_id=form.instance.pk, actor=actor, now=now, changes=facts, expected_version=version
             )
         else:
-            saved = catalogue.create_market(actor=request.user, now=now, **facts)
+            saved = catalogue.create_market(actor=actor, now=now, **facts)
         form.instance.pk, form.instance.name = saved.pk, saved.name
         form.save_m2m = lambda: None
         for formset in formsets:

@@ -18,18 +18,13 @@ class PreconditionRequired(Refused):
         super().__init__("Send the market's version as If-Match, so that no other edit is overwritten.")
 
 
-def public(request: HttpRequest, body: bytes, *, seconds: int = 0) -> HttpResponse:
-    """A read that anybody may make: with `ETag`, `Cache-Control`, and 304 for who has it already.
-
-    `seconds` is how long a client may keep it without asking; 0 lets it ask each time.
-    """
+def public(request: HttpRequest, body: bytes, *, to_staff: bool = False) -> HttpResponse:
+    """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already."""
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     given = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
-    response = (
-        HttpResponse(status=304) if given & {tag, "*"} else HttpResponse(body, content_type="application/json")
-    )
+    response = HttpResponse(status=304) if given & {tag, "*"} else HttpResponse(body, content_type="application/json")
     response["ETag"] = tag
-    response["Cache-Control"] = f"public, max-age={seconds}" if seconds else "public, no-cache"
+    response["Cache-Control"] = "private, no-cache" if to_staff else "public, no-cache"
     response["Vary"] = "Authorization, Cookie"
     return response
 

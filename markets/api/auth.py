@@ -12,8 +12,8 @@ from django.utils import timezone
 from ninja.security import APIKeyCookie, HttpBearer
 
 from markets import ratelimit
-from markets.errors import Forbidden
-from markets.models import Scope
+from markets.errors import Forbidden, Unauthenticated
+from markets.models import ApiKey, Scope
 from markets.services import accounts
 from markets.threads import in_thread
 
@@ -24,6 +24,7 @@ class Caller:
 
     user: AbstractBaseUser
     scopes: frozenset[str]
+    key: ApiKey | None = None  # None for somebody who signed in on a page
 
 
 class Key(HttpBearer):
@@ -45,7 +46,7 @@ class Key(HttpBearer):
         now = timezone.now()
         key = accounts.recognise_key(secret=token, now=now)
         request.rate_limit = ratelimit.count_call(f"key:{key.pk}", now=now)  # type: ignore[attr-defined]
-        caller = Caller(key.user, frozenset(key.scopes))
+        caller = Caller(key.user, frozenset(key.scopes), key)
         if Scope.STAFF in caller.scopes and not getattr(key.user, "is_staff", False):
             raise Forbidden("The owner of this key is no longer staff.")
         return _allowed(caller, self.scope)
@@ -65,7 +66,7 @@ class Session(APIKeyCookie):
             return None
         return await self.authenticate(request, self._get_key(request))
 
-    async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+    async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:  # noqa: ARG002
         user = await request.auser()
         if not user.is_authenticated:
             return None
@@ -88,7 +89,9 @@ async def sees_drafts(request: HttpRequest) -> bool:
     """Whether a public read was made by staff. A key that does not work is an error, not an anonymous call."""
     if "Authorization" in request.headers:
         caller: Caller | None = await Key(Scope.READ)(request)
-        return caller is not None and Scope.STAFF in caller.scopes
+        if caller is None:
+            raise Unauthenticated
+        return Scope.STAFF in caller.scopes
     if settings.SESSION_COOKIE_NAME in request.COOKIES:
         user = await request.auser()
         return bool(user.is_authenticated and user.is_staff)

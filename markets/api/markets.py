@@ -20,7 +20,7 @@ from markets.threads import in_thread
 router = Router(tags=["markets"])
 shelves = Router(tags=["markets"])
 
-MarketId = Path(..., ge=1, le=2**63 - 1)
+MarketId: Any = Path(..., ge=1, le=2**63 - 1)  # type: ignore[type-arg]
 
 
 class Paging(Parameters):
@@ -42,7 +42,7 @@ async def list_markets(request: HttpRequest, filters: Query[MarketFilters]) -> H
     drafts = await sees_drafts(request)
     if filters.status == "draft" and not drafts:
         raise Forbidden("Drafts are for staff: send a key with the scope 'staff'.")
-    return answers.public(request, await in_thread(_list, filters, drafts))
+    return answers.public(request, await in_thread(_list, filters, drafts), to_staff=drafts)
 
 
 def _list(filters: MarketFilters, drafts: bool) -> bytes:
@@ -54,8 +54,9 @@ def _list(filters: MarketFilters, drafts: bool) -> bytes:
 @router.get("/{int:market_id}", response=MarketOut, summary="One market")
 async def get_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
     answers.without_parameters(request)
-    read = _read_any if await sees_drafts(request) else cache.read_market
-    return answers.public(request, await in_thread(read, market_id))
+    drafts = await sees_drafts(request)
+    body = await in_thread(_read_any if drafts else cache.read_market, market_id)
+    return answers.public(request, body, to_staff=drafts)
 
 
 def _read_any(market_id: int) -> bytes:
@@ -69,7 +70,7 @@ class EventFilters(Paging):
 @router.get("/{int:market_id}/events", response=EventsOut, summary="The market's log, oldest first")
 async def list_events(request: HttpRequest, filters: Query[EventFilters], market_id: int = MarketId) -> HttpResponse:
     drafts = await sees_drafts(request)
-    return answers.public(request, await in_thread(_events, market_id, filters, drafts))
+    return answers.public(request, await in_thread(_events, market_id, filters, drafts), to_staff=drafts)
 
 
 def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:

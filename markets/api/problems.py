@@ -29,6 +29,8 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     errors.RateLimited: 429,
 }
 
+MOST_ERRORS: Final = 50  # told of one request
+
 # status → (code, title): what is said when nothing more is known
 TITLES: Final = {
     400: ("bad_request", "The request cannot be read"),
@@ -90,7 +92,7 @@ def register(api: NinjaAPI) -> None:
 
     @api.exception_handler(ValidationError)
     def invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-        found = [{"field": _field(item["loc"]), "message": str(item["msg"])} for item in error.errors]
+        found = [{"field": _field(item["loc"]), "message": str(item["msg"])} for item in error.errors[:MOST_ERRORS]]
         return problem(422, detail="; ".join(f"{e['field']}: {e['message']}" for e in found[:5]), errors=found)
 
     @api.exception_handler(AuthenticationError)

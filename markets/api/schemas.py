@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from django.http import QueryDict
 from ninja import Schema
 from pydantic import (
     AfterValidator,
@@ -20,27 +21,26 @@ from pydantic import (
 
 from markets.amounts import to_micro
 from markets.models.market import NAME_LENGTH
-from markets.services.wording import LABEL_LENGTH, TEXT_LENGTH
+from markets.services.wording import FEWEST_OUTCOMES, LABEL_LENGTH, MOST_OUTCOMES, MOST_TAGS, TEXT_LENGTH
 
 
 def _micro(value: object) -> int:
     if not isinstance(value, str):
-        raise ValueError('Give a decimal string, such as "12.5".')
+        raise ValueError('Give a decimal string, such as "12.5".')  # noqa: TRY004  (pydantic reports ValueError)
     return to_micro(value)
+
+
+def _time_text(value: object) -> str:
+    if not isinstance(value, str) or "-" not in value or value[:2] in {"00", "99"}:
+        raise ValueError("Give a time as RFC 3339 has it, such as 2027-01-31T12:00:00Z, between 1900 and 9000.")
+    return value
 
 
 _DECIMAL = {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,6})?$", "examples": ["12.5"]}
 Amount = Annotated[int, BeforeValidator(_micro), WithJsonSchema(_DECIMAL)]  # in: a decimal string, inside: millionths
 Decimal = Annotated[str, WithJsonSchema(_DECIMAL)]  # out: written by amounts.to_text
-Time = Annotated[AwareDatetime, AfterValidator(lambda at: _sane(at))]
+Time = Annotated[AwareDatetime, BeforeValidator(_time_text), AfterValidator(lambda at: at.astimezone(UTC))]
 Statuses = Literal["draft", "scheduled", "active", "paused", "closed", "resolved", "cancelled"]
-
-
-def _sane(at: datetime) -> datetime:
-    """PostgreSQL and JSON clients agree on these years."""
-    if not 1900 <= at.year <= 9000:
-        raise ValueError("Give a year between 1900 and 9000.")
-    return at
 
 
 class In(Schema):
@@ -50,16 +50,16 @@ class In(Schema):
 
 
 class Parameters(In):
-    """A route's query parameters: others are refused, and so is NUL. (Ninja itself drops what it does not know.)"""
+    """A route's query parameters: others are refused, and repeated ones. (Ninja itself drops what it does not know.)"""
 
     @model_validator(mode="before")
     @classmethod
     def known(cls, values: Any, info: ValidationInfo) -> Any:
-        given = info.context["request"].GET if info.context else {}
+        given = info.context["request"].GET if info.context else QueryDict()
         if unknown := sorted(set(given) - set(cls.model_fields)):
             raise ValueError(f"Unknown parameter {unknown[0][:40]!r}; known are {', '.join(cls.model_fields) or 'none'}.")
-        if any("\0" in value for value in given.values()):
-            raise ValueError("NUL is not allowed.")
+        if repeated := [name for name in given if len(given.getlist(name)) > 1]:
+            raise ValueError(f"{repeated[0]} is given more than once.")
         return values
 
 
@@ -68,6 +68,7 @@ class OutcomeIn(In):
     probability: Amount | None = None
 
 
+Outcomes = Annotated[list[OutcomeIn], Field(min_length=FEWEST_OUTCOMES, max_length=MOST_OUTCOMES)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH)]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH)]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -77,9 +78,9 @@ class MarketIn(In):
     name: Name
     description: Text = ""
     resolution_criteria: Text = ""
-    outcomes: list[OutcomeIn] | None = Field(None, description="2 to 20; Yes and No when left out.")
+    outcomes: Outcomes | None = Field(None, description="Yes and No when left out.")
     category: Word | None = None
-    tags: list[Word] = []
+    tags: Annotated[list[Word], Field(max_length=MOST_TAGS)] = []
     liquidity: Amount | None = None
     open_at: Time | None = None
     close_at: Time | None = None
@@ -90,9 +91,9 @@ class MarketPatch(In):
     name: Name | None = None
     description: Text | None = None
     resolution_criteria: Text | None = None
-    outcomes: list[OutcomeIn] | None = None
+    outcomes: Outcomes | None = None
     category: Word | None = None
-    tags: list[Word] | None = None
+    tags: Annotated[list[Word], Field(max_length=MOST_TAGS)] | None = None
     liquidity: Amount | None = None
     open_at: Time | None = None
     close_at: Time | None = None
@@ -105,9 +106,13 @@ class WeightIn(In):
 
 class ResolveIn(In):
     outcome_id: int | None = None
-    payouts: list[WeightIn] | None = None
+    payouts: Annotated[list[WeightIn], Field(max_length=MOST_OUTCOMES)] | None = None
     evidence_url: str = ""
     note: Text = ""
+
+
+class NothingIn(In):
+    """An action that takes no facts."""
 
 
 class CancelIn(In):
@@ -197,9 +202,13 @@ class ImportOut(Schema):
     ignored_columns: list[str]
 
 
+class ImportOptions(Parameters):
+    dry_run: bool = False
+
+
 class KeyIn(In):
     name: Word
-    scopes: list[Literal["read", "trade", "staff"]] = ["read"]
+    scopes: Annotated[list[Literal["read", "trade", "staff"]], Field(min_length=1, max_length=3)] = ["read"]
     expires_at: Time | None = None
 
 

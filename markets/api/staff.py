@@ -8,12 +8,23 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from ninja import Query
 
 from markets.amounts import MICRO
 from markets.api import answers
 from markets.api.auth import needs
 from markets.api.markets import MarketId, router
-from markets.api.schemas import CancelIn, ImportOut, MarketIn, MarketOut, MarketPatch, OutcomeIn, ResolveIn
+from markets.api.schemas import (
+    CancelIn,
+    ImportOptions,
+    ImportOut,
+    MarketIn,
+    MarketOut,
+    MarketPatch,
+    NothingIn,
+    OutcomeIn,
+    ResolveIn,
+)
 from markets.errors import Invalid
 from markets.models import Market
 from markets.selectors import markets
@@ -70,14 +81,12 @@ async def edit_market(request: HttpRequest, changes: MarketPatch, market_id: int
     if changes.outcomes is not None:
         facts["outcomes"] = _drafts(changes.outcomes)
     version = answers.expected_version(request, needed=True)
-    _, edited = await change(
-        request, catalogue.edit_market, market_id=market_id, changes=facts, expected_version=version
-    )
+    _, edited = await change(request, catalogue.edit_market, market_id=market_id, changes=facts, expected_version=version)
     return answers.private(edited)
 
 
 @router.post("/import", **STAFF, response=ImportOut, summary="Import markets from JSON or CSV", openapi_extra=TABLE)
-async def import_markets(request: HttpRequest, dry_run: bool = False) -> HttpResponse:
+async def import_markets(request: HttpRequest, options: Query[ImportOptions]) -> HttpResponse:
     parse = importing.parse_csv if request.content_type == "text/csv" else importing.parse_json
 
     def work() -> importing.Imported:
@@ -85,7 +94,7 @@ async def import_markets(request: HttpRequest, dry_run: bool = False) -> HttpRes
             table=parse(request.body),
             actor=request.auth.user,  # type: ignore[attr-defined]
             now=timezone.now(),
-            dry_run=dry_run,
+            dry_run=options.dry_run,
         )
 
     return answers.private(vars(await in_thread(work)))
@@ -97,22 +106,22 @@ async def _move(request: HttpRequest, service: Callable[..., Market], market_id:
 
 
 @router.post("/{int:market_id}/schedule", **STAFF, response=MarketOut, summary="Announce a draft", openapi_extra=IF_MATCH)
-async def schedule_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+async def schedule_market(request: HttpRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
     return await _move(request, lifecycle.schedule_market, market_id)
 
 
 @router.post("/{int:market_id}/open", **STAFF, response=MarketOut, summary="Open, or end a pause", openapi_extra=IF_MATCH)
-async def open_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+async def open_market(request: HttpRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
     return await _move(request, lifecycle.open_market, market_id)
 
 
 @router.post("/{int:market_id}/pause", **STAFF, response=MarketOut, summary="Pause trading", openapi_extra=IF_MATCH)
-async def pause_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+async def pause_market(request: HttpRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
     return await _move(request, lifecycle.pause_market, market_id)
 
 
 @router.post("/{int:market_id}/close", **STAFF, response=MarketOut, summary="End trading", openapi_extra=IF_MATCH)
-async def close_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+async def close_market(request: HttpRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
     return await _move(request, lifecycle.close_market, market_id)
 
 
@@ -125,11 +134,15 @@ async def cancel_market(request: HttpRequest, market_id: int = MarketId, why: Ca
 async def resolve_market(request: HttpRequest, how: ResolveIn, market_id: int = MarketId) -> HttpResponse:
     if (how.outcome_id is None) == (how.payouts is None):
         raise Invalid(outcome_id="Give either an outcome_id or payouts.")
-    weights = {how.outcome_id: MICRO} if how.outcome_id else {w.outcome_id: w.weight for w in how.payouts or []}
+    weights = {how.outcome_id: MICRO} if how.outcome_id is not None else {w.outcome_id: w.weight for w in how.payouts or []}
+    if len(weights) < len(how.payouts or []):
+        raise Invalid(payouts="An outcome stands there twice.")
     facts = {"weights": weights, "evidence_url": how.evidence_url, "note": how.note}
     return await _move(request, resolution.resolve_market, market_id, **facts)
 
 
-@router.post("/{int:market_id}/unresolve", **STAFF, response=MarketOut, summary="Take a settlement back", openapi_extra=IF_MATCH)
-async def unresolve_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/unresolve", **STAFF, response=MarketOut, summary="Take a settlement back", openapi_extra=IF_MATCH
+)
+async def unresolve_market(request: HttpRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
     return await _move(request, resolution.unresolve_market, market_id)

@@ -55,7 +55,7 @@ class Doorbell:
                     return
             try:
                 await channel_layers[LAYER].group_send(GROUP, {"type": "events", "messages": batch})
-            except Exception as error:  # whatever the layer raises: a lost ring must not stop the bell
+            except Exception as error:  # noqa: BLE001  (whatever the layer raises: a lost ring must not stop the bell)
                 if not self.quiet:
                     logger.warning("doorbell_unavailable", error=repr(error))
                 self.quiet = True
@@ -79,7 +79,7 @@ _making = threading.Lock()
 
 def ring(message: dict[str, Any]) -> None:
     """Announce an event (`Event.message()`). Never blocks and never raises."""
-    global _bell
+    global _bell  # noqa: PLW0603  (one bell, one process)
     if _bell is None or _bell.pid != os.getpid():  # a forked worker needs a thread of its own
         with _making:
             if _bell is None or _bell.pid != os.getpid():

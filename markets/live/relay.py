@@ -37,7 +37,7 @@ class Relay:
                 while True:
                     for message in (await layer.receive(channel))["messages"]:
                         self.hub.hear(event_frame(message))
-            except Exception as error:  # Redis is away: the checks carry the viewers until it is back
+            except Exception as error:  # noqa: BLE001  (Redis is away: the checks carry the viewers until it is back)
                 self.ready.set()
                 logger.warning("relay_unavailable", error=repr(error))
                 await asyncio.sleep(1)
@@ -47,7 +47,7 @@ class Relay:
             await asyncio.sleep(CHECK_EVERY)
             try:
                 await self.hub.check(timezone.now())
-            except Exception as error:  # the database is away: the next check tries again
+            except Exception as error:  # noqa: BLE001  (the database is away: the next check tries again)
                 logger.warning("check_failed", error=repr(error))
 
 

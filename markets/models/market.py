@@ -55,15 +55,13 @@ class Status(models.TextChoices):
 
 class MarketQuerySet(models.QuerySet["Market"]):
     def public(self) -> MarketQuerySet:
-        """Everything but drafts: the one place that decides who sees what."""
-        return self.exclude(status=Status.DRAFT)
+        """What everybody may see; drafts, and drafts that were called off, are staff's. The one place that decides this."""
+        return self.filter(public=True)
 
     def whole(self) -> MarketQuerySet:
         """With all that `selectors.markets.present` shows, in a fixed number of statements however many markets."""
         return (
-            self.select_related("category")
-            .prefetch_related("outcomes", "tags", "resolutions__payouts")
-            .defer("search_vector")
+            self.select_related("category").prefetch_related("outcomes", "tags", "resolutions__payouts").defer("search_vector")
         )
 
 
@@ -80,6 +78,7 @@ class Market(models.Model):
     liquidity = models.BigIntegerField(default=100 * MICRO, help_text="LMSR's b, in micro-shares.")
     open_at = models.DateTimeField(null=True, blank=True)
     close_at = models.DateTimeField(null=True, blank=True)
+    public = models.BooleanField(default=False, help_text="Set when it stops being a draft, and for good.")
     external_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     source_url = models.URLField(max_length=500, blank=True)
 
@@ -99,6 +98,9 @@ class Market(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="market_status_known"),
+            models.CheckConstraint(
+                condition=Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]), name="market_live_is_public"
+            ),
             models.CheckConstraint(condition=Q(name__regex=r"\S"), name="market_name_not_blank"),
             models.CheckConstraint(condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"),
             models.CheckConstraint(
@@ -125,11 +127,6 @@ class Market(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("market", args=[self.slug])
 
-    @property
-    def is_public(self) -> bool:
-        """As `MarketQuerySet.public`, for a row in hand."""
-        return self.status != Status.DRAFT
-
     def priced(self) -> list[tuple[Outcome, int]]:
         """The outcomes in their order, each with its price in millionths; the prices sum to a million."""
         outcomes = list(self.outcomes.all())
@@ -153,8 +150,12 @@ class Outcome(models.Model):
     class Meta:
         ordering = ["market_id", "position"]
         constraints = [
-            models.UniqueConstraint(fields=["market", "position"], name="outcome_position_once", deferrable=models.Deferrable.DEFERRED),
-            models.UniqueConstraint(fields=["market", "label"], name="outcome_label_once", deferrable=models.Deferrable.DEFERRED),
+            models.UniqueConstraint(
+                fields=["market", "position"], name="outcome_position_once", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["market", "label"], name="outcome_label_once", deferrable=models.Deferrable.DEFERRED
+            ),
             models.CheckConstraint(condition=Q(probability__gt=0, probability__lt=MICRO), name="outcome_probability_inside"),
             models.CheckConstraint(condition=Q(shares__gte=0), name="outcome_shares_not_negative"),
         ]

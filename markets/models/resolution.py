@@ -19,9 +19,7 @@ class Resolution(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["market"], condition=Q(reversed_at=None), name="resolution_one_stands")
-        ]
+        constraints = [models.UniqueConstraint(fields=["market"], condition=Q(reversed_at=None), name="resolution_one_stands")]
 
     def __str__(self) -> str:
         return f"{self.market} resolved {self.resolved_at:%Y-%m-%d}"

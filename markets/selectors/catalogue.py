@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-
-
 from markets.models import Market, Status
 from markets.selectors.pages import Page, page
 from markets.selectors.search import matching
@@ -47,5 +45,3 @@ def listed(
     if sort == "closing" and not status:
         markets = markets.filter(status__in=[Status.ACTIVE, Status.PAUSED], close_at__isnull=False)
     return page(markets, order=order, limit=limit, cursor=cursor)
-
-

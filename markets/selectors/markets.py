@@ -15,7 +15,7 @@ from markets.models import Category, Market, Resolution, Tag
 
 def time_text(at: datetime | None) -> str | None:
     """RFC 3339 in UTC, as in `2026-11-23T09:00:00Z`."""
-    return at and at.isoformat().replace("+00:00", "Z")
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def present(market: Market) -> dict[str, Any]:
@@ -34,8 +34,7 @@ def present(market: Market) -> dict[str, Any]:
         "created_at": time_text(market.created_at),
         "updated_at": time_text(market.updated_at),
         "outcomes": [
-            {"id": o.pk, "label": o.label, "price": to_text(price), "shares": to_text(o.shares)}
-            for o, price in market.priced()
+            {"id": o.pk, "label": o.label, "price": to_text(price), "shares": to_text(o.shares)} for o, price in market.priced()
         ],
         "liquidity": to_text(market.liquidity),
         "volume": to_text(market.volume),
@@ -96,15 +95,15 @@ def lively(*, most: int = 500) -> list[Market]:
 
 
 def categories() -> list[dict[str, Any]]:
-    """Every category with the number of its public markets."""
+    """The categories with public markets, and how many."""
     return _counted(Category)
 
 
 def tags() -> list[dict[str, Any]]:
-    """Every tag with the number of its public markets."""
+    """The tags with public markets, and how many."""
     return _counted(Tag)
 
 
 def _counted(shelf: type[Category] | type[Tag]) -> list[dict[str, Any]]:
-    counted = shelf._default_manager.annotate(n=Count("markets", filter=~Q(markets__status="draft")))
-    return [{"slug": row.slug, "name": row.name, "markets": row.n} for row in counted.order_by("name")]
+    counted = shelf._default_manager.annotate(n=Count("markets", filter=Q(markets__public=True)))
+    return [{"slug": row.slug, "name": row.name, "markets": row.n} for row in counted.filter(n__gt=0).order_by("name")]

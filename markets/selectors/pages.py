@@ -7,7 +7,8 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -67,7 +68,7 @@ def _decode(cursor: str, order: Sequence[str]) -> list[Any]:
         if name != ",".join(order) or len(values) != len(order):
             raise refusal
         return [_value(column.lstrip("-"), value) for column, value in zip(order, values, strict=True)]
-    except (ValueError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         raise refusal from None
 
 
@@ -78,9 +79,11 @@ def _value(column: str, value: Any) -> Any:
         at = datetime.fromisoformat(value)
         if at.tzinfo is None:
             raise ValueError("no time zone")
-        return at
+        return at.astimezone(UTC)
     if column == "score":
-        return float(value)
+        if type(value) is not float or not isfinite(value):
+            raise ValueError("not a score")
+        return value
     if type(value) is not int or abs(value) >= 2**63:
         raise ValueError("not a whole number")
     return value

@@ -22,9 +22,18 @@ _TOUCH_EVERY: Final = timedelta(minutes=1)  # last use is written no more often
 
 
 def issue_key(
-    *, user: AbstractBaseUser, now: datetime, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+    *,
+    user: AbstractBaseUser,
+    now: datetime,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its one showing. Raises Invalid, and Forbidden for the staff scope of somebody who is not staff."""
+    """A new key and its one showing.
+
+    `by` is the key that asks for it, if one does: the new one may do no more and live no longer. Raises Invalid, Forbidden.
+    """
     wanted = sorted(set(scopes))
     if not wanted or set(wanted) - set(Scope.values):
         raise Invalid(scopes=f"Choose one or more of {', '.join(Scope.values)}.")
@@ -32,6 +41,10 @@ def issue_key(
         raise Forbidden("Only staff can have a key with the scope 'staff'.")
     if expires_at is not None and expires_at <= now:
         raise Invalid(expires_at="A key must expire later than now.")
+    if by is not None and set(wanted) - set(by.scopes):
+        raise Forbidden("A key cannot make one that may do more than itself.")
+    if by is not None and by.expires_at is not None and (expires_at is None or expires_at > by.expires_at):
+        raise Forbidden(f"A key cannot make one that outlives it: set expires_at, at the latest {by.expires_at.isoformat()}.")
     prefix = secrets.token_hex(4)
     secret = f"bw_{prefix}_{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
@@ -62,9 +75,14 @@ def recognise_key(*, secret: str, now: datetime) -> ApiKey:
     return key
 
 
-def revoke_key(*, user: AbstractBaseUser, key_id: int, now: datetime) -> None:
-    """End one of the user's keys at once. Raises NotFound; revoking twice is fine."""
+def revoke_key(*, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey | None = None) -> None:
+    """End one of the user's keys at once; revoking twice is fine.
+
+    `by` is the key that asks for it, if one does: it ends itself, or one that may do no more. Raises NotFound, Forbidden.
+    """
     key = ApiKey.objects.filter(pk=key_id, user_id=user.pk).first()
     if key is None:
         raise NotFound("key", key_id)
+    if by is not None and set(key.scopes) - set(by.scopes):
+        raise Forbidden("A key cannot end one that may do more than itself.")
     ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -21,6 +23,10 @@ from markets.services import lifecycle, wording
 from markets.services.lifecycle import Actor
 from markets.services.wording import DEFAULT_OUTCOMES, OutcomeDraft
 
+S = TypeVar("S", Category, Tag)
+
+FIRST_YEAR: Final = 1900  # PostgreSQL, JSON clients and calendars agree on the years between
+LAST_YEAR: Final = 9000
 DEFAULT_LIQUIDITY: Final = 100 * MICRO
 BEFORE_TRADING: Final = (Status.DRAFT, Status.SCHEDULED)
 EDITABLE: Final = (*BEFORE_TRADING, Status.ACTIVE, Status.PAUSED, Status.CLOSED)
@@ -48,11 +54,11 @@ def add_market(
     status: str = Status.DRAFT,
     external_id: str | None = None,
     source_url: str = "",
-    **payload: Any,
+    imported: bool = False,
 ) -> Market:
     """Create a market inside the caller's transaction and take it to `status` (draft, scheduled, active or closed).
 
-    `liquidity` in micro-shares; `category` and `tags` by name, made when new; `payload` goes into the event. Raises Invalid.
+    `liquidity` in micro-shares; `category` and `tags` by name, made when new; `imported` is told to the world. Raises Invalid.
     """
     if status not in {Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.CLOSED}:
         raise Invalid(status="A new market is draft, scheduled, active or closed.")
@@ -73,7 +79,7 @@ def add_market(
         description=wording.body("description", description),
         resolution_criteria=wording.body("resolution_criteria", resolution_criteria),
         status=status,
-        category=category and find_category(category) or None,
+        category=find_category(category) if category else None,
         liquidity=_checked_liquidity(liquidity),
         open_at=open_at,
         close_at=close_at,
@@ -81,13 +87,15 @@ def add_market(
         source_url=wording.link("source_url", source_url),
         created_at=now,
         updated_at=now,
-        created_by_id=actor and actor.pk,
+        created_by_id=actor.pk if actor else None,
+        public=status != Status.DRAFT,
     )
     Outcome.objects.bulk_create(
         Outcome(market=market, position=i, label=label, probability=prior) for i, (label, prior) in enumerate(priors)
     )
     market.tags.set(find_tags(tags))
-    events.record(market, EventType.CREATED, actor=actor, now=now, name=name, slug=market.slug, status=status, **payload)
+    facts = {"name": name, "slug": market.slug, "status": status, "imported": imported}
+    events.record(market, EventType.CREATED, actor=actor, now=now, **facts)
     return market
 
 
@@ -108,16 +116,26 @@ def edit_market(
             before, after = _apply(market, field, value)
             if before != after:
                 difference[field] = {"from": before, "to": after}
-        _check_dates(market.open_at, market.close_at)
-        if market.status == Status.SCHEDULED and market.open_at is None:
-            raise Invalid(open_at="A scheduled market needs an opening time.")
-        if market.status == Status.ACTIVE and "close_at" in difference and market.close_at and market.close_at <= now:
-            raise Invalid(close_at="To end trading now, close the market.")
+        _check_times(market, difference, now)
         if difference:
             market.version += 1
             market.save(update_fields=[*_COLUMNS, "version"])
             events.record(market, EventType.UPDATED, actor=actor, now=now, changes=difference)
     return market
+
+
+def _check_times(market: Market, difference: Container[str], now: datetime) -> None:
+    """Raise Invalid when an edit gives the market times that do not fit its state."""
+    _check_dates(market.open_at, market.close_at)
+    if "open_at" in difference:
+        _before_trading(market, "open_at")
+        if market.status == Status.SCHEDULED and (market.open_at is None or market.open_at <= now):
+            raise Invalid(open_at="A scheduled market needs an opening time that lies ahead; to open it now, open it.")
+    if "close_at" in difference:
+        if market.status == Status.CLOSED:
+            raise Invalid(close_at="The market has closed already.")
+        if market.status not in BEFORE_TRADING and market.close_at is not None and market.close_at <= now:
+            raise Invalid(close_at="To end trading now, close the market.")
 
 
 _COLUMNS: Final = (
@@ -127,7 +145,7 @@ _COLUMNS: Final = (
 
 def _clean(changes: dict[str, Any]) -> dict[str, Any]:
     """The changes with every value checked and in the form the model holds."""
-    checks = {
+    checks: dict[str, Callable[[Any], Any]] = {
         "name": lambda value: wording.line("name", value, most=NAME_LENGTH),
         "description": lambda value: wording.body("description", value),
         "resolution_criteria": lambda value: wording.body("resolution_criteria", value),
@@ -154,7 +172,12 @@ def _apply(market: Market, field: str, value: Any) -> tuple[Any, Any]:
     if field == "liquidity" and old != value:
         _before_trading(market, "liquidity")
     setattr(market, field, value)
-    plain = {"liquidity": to_text, "open_at": time_text, "close_at": time_text, "category": lambda c: c and c.slug}
+    plain: dict[str, Callable[[Any], Any]] = {
+        "liquidity": to_text,
+        "open_at": time_text,
+        "close_at": time_text,
+        "category": lambda c: c and c.slug,
+    }
     show = plain.get(field, lambda text: text)
     return show(old), show(value)
 
@@ -185,6 +208,9 @@ def _before_trading(market: Market, field: str) -> None:
 
 
 def _check_dates(open_at: datetime | None, close_at: datetime | None) -> None:
+    for field, at in (("open_at", open_at), ("close_at", close_at)):
+        if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
+            raise Invalid(**{field: f"Give a year between {FIRST_YEAR} and {LAST_YEAR}."})
     if open_at is not None and close_at is not None and close_at <= open_at:
         raise Invalid(close_at="The closing time must lie after the opening time.")
 
@@ -198,27 +224,31 @@ def _checked_liquidity(liquidity: int) -> int:
 def _free_slug(name: str) -> str:
     """The name as a slug, with a number behind it when it is taken. One writer at a time looks for the same slug."""
     base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "market"
+    family = re.sub(r"(-[0-9]+)+$", "", base)  # "race" may become "race-2", which another market may be called
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug:{base}"])
-    taken = set(Market.objects.filter(slug__startswith=base).values_list("slug", flat=True))
-    number, slug = 1, base
-    while slug in taken:
-        number += 1
-        slug = f"{base}-{number}"
-    return slug
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug:{family}"])
+    markets = Market.objects.order_by()
+    if not markets.filter(slug=base).exists():
+        return base
+    numbered = markets.filter(slug__startswith=f"{base}-", slug__regex=f"^{base}-[0-9]+$")
+    taken = set(numbered.values_list("slug", flat=True))
+    return next(slug for number in count(2) if (slug := f"{base}-{number}") not in taken)
 
 
 def find_category(name: str) -> Category:
     """The category of this name (or slug), made when new."""
     name = wording.line("category", name, most=80)
-    slug = wording.slug(name)
-    known = Category.objects.filter(Q(slug=slug) | Q(name=name)).first()
-    return known or Category.objects.get_or_create(slug=slug, defaults={"name": name})[0]
+    return _shelf(Category, "category", name)
 
 
 def find_tags(names: Sequence[str]) -> list[Tag]:
     """The tags of these names (or slugs), made when new."""
     if len(names) > wording.MOST_TAGS:
         raise Invalid(tags=f"A market has at most {wording.MOST_TAGS} tags.")
-    lines = {wording.slug(name): wording.line("tags", name, most=80) for name in names}
-    return [Tag.objects.get_or_create(slug=slug, defaults={"name": name})[0] for slug, name in lines.items()]
+    return list({tag.pk: tag for tag in (_shelf(Tag, "tags", wording.line("tags", n, most=80)) for n in names)}.values())
+
+
+def _shelf(kind: type[S], field: str, name: str) -> S:
+    slug = wording.slug(field, name)
+    shelves = kind._default_manager
+    return shelves.filter(Q(slug=slug) | Q(name=name)).first() or shelves.get_or_create(slug=slug, defaults={"name": name})[0]

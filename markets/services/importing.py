@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from math import inf
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -65,10 +66,10 @@ class Imported:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to import; `first_row` is the number of the first one."""
+    """Rows to import, each with its number."""
 
-    rows: Sequence[Mapping[str, Any]]
-    first_row: int
+    rows: Sequence[tuple[int, Mapping[str, Any]]]
+    dry_run: bool = False  # a JSON document may ask for it
 
 
 def parse_csv(data: bytes) -> Table:
@@ -78,34 +79,48 @@ def parse_csv(data: bytes) -> Table:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Invalid(file=f"Line {line} is not UTF-8. Save the file as UTF-8 and try again.") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Mapping[str, Any]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[tuple[int, Mapping[str, Any]]] = []
+    errors: list[RowError] = []
+    number = 1
     try:
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
+        header = next(reader, [])
+        missing = [name for name in REQUIRED if name not in header]
         if missing:
             raise Invalid(file=f"The header lacks {' and '.join(missing)}. Known columns: {', '.join(REQUIRED + OPTIONAL)}.")
-        for row in reader:
-            if None in row or None in row.values():
-                many = "more" if None in row else "fewer"
-                raise ImportRefused([RowError(len(rows) + 2, "row", f"It has {many} cells than the header.")])
-            rows.append(row)
+        if len(set(header)) < len(header):
+            raise Invalid(file="Two columns have the same name.")
+        for number, cells in enumerate(reader, 2):
+            if cells and len(cells) != len(header):
+                errors.append(RowError(number, "row", f"It has {len(cells)} cells, the header has {len(header)}."))
+            elif cells:
+                rows.append((number, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
-        if "field limit" in str(error):
-            error = csv.Error(f"a cell has more than {csv.field_size_limit():,} characters")
-        raise ImportRefused([RowError(len(rows) + 2, "row", f"It cannot be read: {error}.")]) from None
-    return Table(rows, first_row=2)
+        why = f"a cell has more than {csv.field_size_limit():,} characters" if "field limit" in str(error) else str(error)
+        errors.append(RowError(number + 1, "row", f"It cannot be read: {why}."))
+    if errors:
+        raise ImportRefused(errors[:MOST_ERRORS])
+    return Table(rows)
 
 
 def parse_json(data: bytes) -> Table:
     """The rows of a JSON document: an array of objects, or an object with such an array under `rows`."""
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()  # no half of a surrogate pair in any key or value
     except (ValueError, RecursionError) as error:
         raise Invalid(file=f"This is not JSON: {error}.") from None
-    rows = found.get("rows") if isinstance(found, dict) else found
+    options = found if isinstance(found, dict) else {"rows": found}
+    rows, dry_run = options.get("rows"), options.get("dry_run", False)
+    if set(options) - {"rows", "dry_run"} or not isinstance(dry_run, bool):
+        raise Invalid(file="Beside rows there may only be dry_run, true or false.")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Invalid(file="Give an array of objects, one for each market.")
-    return Table(rows, first_row=1)
+    return Table(list(enumerate(rows, 1)), dry_run)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def import_markets(
@@ -123,14 +138,15 @@ def import_markets(
     """
     if len(table.rows) > MOST_ROWS:
         raise Invalid(file=f"It has {len(table.rows)} rows; import at most {MOST_ROWS} at once.")
-    result = Imported(dry_run, ignored_columns=sorted({str(c) for row in table.rows for c in row} - {*REQUIRED, *OPTIONAL}))
+    dry_run = dry_run or table.dry_run
+    result = Imported(dry_run, ignored_columns=_ignored(table))
     errors: list[RowError] = []
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('import', 0))")
         known = set(Market.objects.exclude(external_id=None).values_list("external_id", flat=True))
         seen: set[str] = set()
-        for number, row in enumerate(table.rows, table.first_row):
+        for number, row in table.rows:
             try:
                 facts = _facts(row, now)
                 if facts["external_id"] in seen:
@@ -152,6 +168,12 @@ def import_markets(
         if dry_run:
             transaction.set_rollback(True)
     return result
+
+
+def _ignored(table: Table) -> list[str]:
+    """The first twenty columns that mean nothing here, fit to be printed."""
+    columns = {str(column) for _, row in table.rows for column in row} - {*REQUIRED, *OPTIONAL}
+    return [column[:80] if column.isprintable() else ascii(column[:80]) for column in sorted(columns)[:20]]
 
 
 def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -186,7 +208,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     value = row.get(name)
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value in (inf, -inf):
         raise Invalid(**{name: "Give a text."})
     return str(value)
 
@@ -203,8 +225,10 @@ def _labels(row: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _outcomes(labels: list[str], probability: str, raw: Any) -> Sequence[OutcomeDraft]:
-    drafts = [OutcomeDraft(label) for label in labels] or list(DEFAULT_OUTCOMES)
-    if probability:
+    drafts = [OutcomeDraft(label) for label in labels] if raw not in (None, "") else list(DEFAULT_OUTCOMES)
+    if probability and drafts:
+        if isinstance(raw, list) and any(isinstance(item, dict) and "probability" in item for item in raw):
+            raise Invalid(probability="Give the probability here or at the outcomes, not both.")
         drafts[0] = OutcomeDraft(drafts[0].label, _probability("probability", probability))
     elif isinstance(raw, list):
         given = [item.get("probability") if isinstance(item, dict) else None for item in raw]

@@ -53,7 +53,8 @@ def move(market: Market, verb: str, *, actor: Actor, now: datetime, **payload: o
     _, end, event = MOVES[verb]
     before, market.status = market.status, end
     market.version += 1
-    market.save(update_fields=["status", "version", "open_at", "close_at"])
+    market.public = market.public or end not in {Status.DRAFT, Status.CANCELLED}
+    market.save(update_fields=["status", "version", "public", "open_at", "close_at"])
     events.record(market, event, actor=actor, now=now, **{"from": before, "status": end, **payload})
 
 

@@ -43,7 +43,7 @@ def resolve_market(
             evidence_url=wording.link("evidence_url", evidence_url),
             note=wording.body("note", note),
             resolved_at=now,
-            resolved_by_id=actor and actor.pk,
+            resolved_by_id=actor.pk if actor else None,
         )
         Payout.objects.bulk_create(Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items())
     return market

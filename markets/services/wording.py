@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,18 @@ from markets.errors import Invalid
 from markets.models.market import SLUG_LENGTH
 
 TEXT_LENGTH: Final = 50_000  # characters of a description or of resolution criteria
+LINK_LENGTH: Final = 500
 LABEL_LENGTH: Final = 120
 FEWEST_OUTCOMES: Final = 2
 MOST_OUTCOMES: Final = 20
 MOST_TAGS: Final = 10
 LEAST_PROBABILITY: Final = 100  # millionths
+
+
+# format characters, and the letters that show nothing
+_INVISIBLE: Final = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+)
 
 
 def line(field: str, text: str, *, most: int) -> str:
@@ -32,6 +40,8 @@ def line(field: str, text: str, *, most: int) -> str:
         raise Invalid(**{field: f"This has {len(text)} characters; at most {most} are allowed."})
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise Invalid(**{field: "Control characters are not allowed."})
+    if not _INVISIBLE.sub("", text):
+        raise Invalid(**{field: "There is nothing to see in this."})
     return text
 
 
@@ -46,21 +56,24 @@ def body(field: str, text: str) -> str:
 
 def link(field: str, url: str) -> str:
     """An http or https address, or empty."""
+    if len(url) > LINK_LENGTH:
+        raise Invalid(**{field: f"An address has at most {LINK_LENGTH} characters."})
     if url:
         try:
             URLValidator(schemes=["http", "https"])(url)
+            plain = url.isprintable() and not set(url) & set(' \\<>"`{}') and "@" not in url.split("/")[2]
         except ValidationError:
-            raise Invalid(**{field: "Give a full address that begins with http:// or https://."}) from None
-    if len(url) > 500:
-        raise Invalid(**{field: "An address has at most 500 characters."})
+            plain = False
+        if not plain:
+            raise Invalid(**{field: "Give a full address that begins with http:// or https://."})
     return url
 
 
-def slug(name: str) -> str:
+def slug(field: str, name: str) -> str:
     """The public name of a category or tag; Invalid when no letter or digit is in it."""
     found = slugify(name, allow_unicode=True)[:SLUG_LENGTH].strip("-_")
     if not found:
-        raise Invalid(name=f"{name!r} has no letter or digit.")
+        raise Invalid(**{field: f"{name!r} has no letter or digit."})
     return found
 
 
@@ -80,8 +93,8 @@ def outcomes(drafts: Sequence[OutcomeDraft]) -> list[tuple[str, int]]:
     if not FEWEST_OUTCOMES <= len(drafts) <= MOST_OUTCOMES:
         raise Invalid(outcomes=f"A market has {FEWEST_OUTCOMES} to {MOST_OUTCOMES} outcomes; this has {len(drafts)}.")
     labels = [line("outcomes", draft.label, most=LABEL_LENGTH) for draft in drafts]
-    if len({label.casefold() for label in labels}) < len(labels):
-        raise Invalid(outcomes="Two outcomes have the same label.")
+    if len({_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).casefold() for label in labels}) < len(labels):
+        raise Invalid(outcomes="Two outcomes have labels that look the same.")
     given = [draft.probability for draft in drafts if draft.probability is not None]
     open_places = len(drafts) - len(given)
     rest = MICRO - sum(given)

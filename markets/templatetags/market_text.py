@@ -11,7 +11,9 @@ from markets import amounts
 
 register = template.Library()
 
-_markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(["linkify", "table", "strikethrough"])
+_markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
+    ["linkify", "table", "strikethrough"]
+)
 _TAGS = {
     "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "blockquote", "code", "pre",
     "h3", "h4", "h5", "h6", "hr", "table", "thead", "tbody", "tr", "th", "td",
@@ -44,7 +46,7 @@ def width(price: int) -> str:
     return f"{price / 10_000:.2f}"
 
 
-@register.filter
-def credits(micro: int) -> str:
+@register.filter("credits")
+def as_credits(micro: int) -> str:
     """Micro-credits as a decimal."""
     return amounts.to_text(micro)

@@ -9,11 +9,13 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -32,10 +34,13 @@ class Command(BaseCommand):
     help = "Run Bellwether with sample data until Ctrl-C."
 
     def handle(self, **_options: Any) -> None:
-        port = env.number("PORT", 8000, least=1)
+        try:
+            port = env.number("PORT", 8000, least=1)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         check_port(port)
         self._step("Database migrated", "migrate", verbosity=0, interactive=False)
-        self._step("Sample data loaded", "load_sample", stdout=open(os.devnull, "w"))
+        self._step("Sample data loaded", "load_sample", stdout=StringIO())
         self._step("Static files collected", "collectstatic", verbosity=0, interactive=False)
         access = credentials(settings.VAR_DIR / "demo.json", f"http://127.0.0.1:{port}")
         parts = Parts(settings.VAR_DIR / "log")
@@ -91,7 +96,7 @@ def check_port(port: int) -> None:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  (our own address)
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -100,11 +105,11 @@ def answers(url: str) -> bool:
 def credentials(file: Path, base_url: str) -> dict[str, str]:
     """An admin login and a staff key that work: those of the last start if they still do, otherwise new ones."""
     known = json.loads(file.read_text()) if file.exists() else {}
-    User = get_user_model()
-    admin = User._default_manager.filter(**{User.USERNAME_FIELD: ADMIN}).first()
+    users = get_user_model()._default_manager
+    admin = users.filter(**{users.model.USERNAME_FIELD: ADMIN}).first()
     password = known.get("admin_password") or secrets.token_urlsafe(9)
     if admin is None:
-        admin = User._default_manager.create_superuser(ADMIN, "admin@example.org", password)
+        admin = users.create_superuser(ADMIN, "admin@example.org", password)
     elif not admin.check_password(password):
         admin.set_password(password)
         admin.save()

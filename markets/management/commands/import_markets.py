@@ -35,8 +35,8 @@ class Command(BaseCommand):
                     table=table, actor=None, now=timezone.now(), dry_run=dry_run, progress=bar.update
                 )
         except importing.ImportRefused as refused:
-            for error in refused.errors:
-                self.stderr.write(f"row {error.row}, {error.field}: {error.message}")
+            for row in refused.errors:
+                self.stderr.write(f"row {row.row}, {row.field}: {row.message}")
             raise CommandError(str(refused)) from None
         except Refused as error:
             raise CommandError(str(error)) from None

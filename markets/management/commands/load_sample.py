@@ -58,5 +58,3 @@ def load(row: dict[str, Any], *, now: datetime) -> None:
         resolution.resolve_market(now=closes + timedelta(hours=2), weights={winner.pk: MICRO}, **texts, **who)
     if status == "cancelled":
         lifecycle.cancel_market(now=now, note=row.get("note", ""), **who)
-
-
