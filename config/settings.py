@@ -164,6 +164,7 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}markets/icon.svg"}],
     "SHOW_HISTORY": True,
     "COLORS": {
         "primary": {

@@ -71,12 +71,14 @@ class MarketForm(forms.ModelForm):
         return cleaned
 
     def facts(self) -> dict[str, Any]:
-        """The form as the services want it."""
-        facts = {name: value for name, value in self.cleaned_data.items() if name != "version"}
-        facts["category"] = facts["category"] and facts["category"].slug
-        facts["tags"] = [tag.slug for tag in facts["tags"]]
-        facts["liquidity"] = _micro(facts["liquidity"])
-        return facts
+        """What the form says (of a market that exists: what it changes), as the services want it."""
+        plain: dict[str, Callable[[Any], Any]] = {
+            "category": lambda category: category and category.slug,
+            "tags": lambda tags: [tag.slug for tag in tags],
+            "liquidity": _micro,
+        }
+        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {"version"}
+        return {name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said}
 
     def _post_clean(self) -> None:
         """Leave the instance alone: the services set it, and the database's constraints are theirs to keep."""
@@ -146,7 +148,7 @@ class MarketAdmin(ModelAdmin):
     readonly_fields = ["shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page"]
     fieldsets = [
         (None, {"fields": ["name", "description", "resolution_criteria", ("category", "tags"), "version"]}),
-        ("Trading", {"fields": ["liquidity", ("open_at", "close_at")]}),
+        ("Trading", {"fields": ["liquidity", "open_at", "close_at"]}),
         ("About this market", {
             "fields": ["shown_status", "page", "source_url", "slug", "seq", ("created_by", "created_at", "updated_at")]
         }),
