@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from celery.schedules import crontab
 
 from config import env, logs
 
@@ -89,6 +90,7 @@ DATABASES: dict[str, Any] = {
 DATABASES["default"]["OPTIONS"] = {
     "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 10},
     # how alike two words are that search takes for the same: "electoin" and "election" are 0.56
+    "prepare_threshold": 5,  # for the statements of a trade, which ask to be prepared; Django's own never are
     "options": "-c pg_trgm.word_similarity_threshold=0.5",
 }
 
@@ -131,6 +133,7 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 1800  # seconds
 CELERY_BEAT_SCHEDULE = {
     "lifecycle": {"task": "markets.jobs.move_due_markets", "schedule": 2.0, "options": {"expires": 10}},
+    "audit": {"task": "markets.jobs.audit_ledger", "schedule": crontab(hour=3, minute=30)},
     "outbox": {"task": "markets.jobs.dispatch_pending", "schedule": 5.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -157,6 +160,7 @@ LOGGING_CONFIG = None
 logs.configure(json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "json", level=env.text("LOG_LEVEL", "INFO"))
 
 # --- Bellwether -------------------------------------------------------------------------------------------------------
+STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits that a new trader begins with
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, least=1)  # calls a minute and key
 
 UNFOLD = {

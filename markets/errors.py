@@ -5,6 +5,8 @@
 
 from typing import ClassVar
 
+from markets.amounts import to_text
+
 
 class Refused(Exception):
     """A request that the rules of the market do not allow; nothing was changed."""
@@ -65,3 +67,76 @@ class RateLimited(Refused):
     def __init__(self, limit: int, retry_after: int) -> None:
         super().__init__(f"More than {limit} calls in a minute: try again in {retry_after} s.")
         self.retry_after = retry_after
+
+
+class MarketNotActive(Refused):
+    code = "market_not_active"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Nobody can trade here now: {why}.")
+
+
+class InsufficientFunds(Refused):
+    """Amounts in micro-credits."""
+
+    code = "insufficient_funds"
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(f"This takes {to_text(needed)} credits; {to_text(available)} are there.")
+        self.needed, self.available = needed, available
+
+
+class InsufficientShares(Refused):
+    """Amounts in micro-shares."""
+
+    code = "insufficient_shares"
+
+    def __init__(self, needed: int | None, available: int) -> None:
+        wanted = "more shares than there can be" if needed is None else f"{to_text(needed)} shares"
+        super().__init__(f"This takes {wanted}; you hold {to_text(available)}.")
+        self.needed, self.available = needed, available
+
+
+class SlippageExceeded(Refused):
+    code = "slippage_exceeded"
+
+    def __init__(self, guard: str, limit: int, would_be: int) -> None:
+        super().__init__(f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: ask for a new quote.")
+
+
+class TradeTooSmall(Refused):
+    code = "trade_too_small"
+
+    def __init__(self, least: int) -> None:
+        super().__init__(
+            f"The smallest trade is {to_text(least)} shares, or all that you hold, for at least a millionth of a credit."
+        )
+
+
+class PriceOutOfRange(Refused):
+    code = "price_out_of_range"
+
+    def __init__(self, low: int, high: int, would_be: int) -> None:
+        super().__init__(
+            f"Prices here stay between {to_text(low)} and {to_text(high)}; this would take it to {to_text(would_be)}."
+        )
+
+
+class IdempotencyConflict(Refused):
+    code = "idempotency_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("This client_order_id was used for another order: choose a new one for a new order.")
+
+
+class PayoutSpent(Refused):
+    """The resolution cannot be taken back exactly. `short` maps user ids to the micro-credits that they lack."""
+
+    code = "payout_spent"
+
+    def __init__(self, short: dict[int, int]) -> None:
+        lacking = ", ".join(f"user {user} lacks {to_text(amount)}" for user, amount in list(short.items())[:5])
+        super().__init__(
+            f"{len(short)} trader(s) have spent what they were paid ({lacking}): grant them what they lack, then try again."
+        )
+        self.short = short

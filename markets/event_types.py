@@ -13,3 +13,4 @@ class EventType(StrEnum):
     RESOLVED = "market.resolved"
     UNRESOLVED = "market.unresolved"
     CANCELLED = "market.cancelled"
+    TRADE = "trade"

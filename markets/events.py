@@ -42,9 +42,16 @@ def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, n
     return event
 
 
+def recorded(event: Event) -> None:
+    """As `record`, for a service that wrote the event's row itself, in the statement that made the change."""
+    assert connection.in_atomic_block
+    transaction.on_commit(partial(announce, event, public=True))
+
+
 def announce(event: Event, *, public: bool) -> None:
     """After commit: overtake the cache, ring the doorbell, hand the reactions to a worker. None of them can fail the write."""
     cache.overtake(event.market_id, event.seq)
     if public:
         doorbell.ring(event.message())
-    tasks.send(tasks.react, event.pk)
+    if event.pending:
+        tasks.send(tasks.react, event.pk)

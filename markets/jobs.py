@@ -13,7 +13,7 @@ from django.utils import timezone
 from markets import tasks
 from markets.errors import Refused
 from markets.models import Event, Market, Notification, Report, Status
-from markets.services import lifecycle
+from markets.services import auditing, lifecycle
 
 logger = structlog.get_logger("bellwether.jobs")
 
@@ -56,3 +56,13 @@ def dispatch_pending() -> None:
         tasks.send(tasks.build_report, report_id)
     if Notification.objects.filter(email_due=True).exists():
         tasks.send(tasks.send_emails)
+
+
+@shared_task
+def audit_ledger() -> None:
+    """The nightly audit; a breach is an error in the log and stands in the admin."""
+    run = auditing.audit_ledger(now=timezone.now())
+    if run.breaches:
+        logger.error("ledger_breached", breaches=run.breaches[:20], count=len(run.breaches))
+    else:
+        logger.info("ledger_audited", checks=run.checks)

@@ -18,7 +18,7 @@ VERBS = {
     "open": lifecycle.open_market,
     "pause": lifecycle.pause_market,
     "close": lifecycle.close_market,
-    "cancel": lifecycle.cancel_market,
+    "cancel": resolution.cancel_market,
     "unresolve": resolution.unresolve_market,
 }
 ALLOWED = {
@@ -44,7 +44,7 @@ def market_that_is(status, make_market):
     if status == "resolved":
         resolution.resolve_market(**who, weights={market.outcomes.first().pk: 1_000_000})
     if status == "cancelled":
-        lifecycle.cancel_market(**who)
+        resolution.cancel_market(**who)
     return Market.objects.get(pk=market.pk)
 
 
@@ -160,7 +160,7 @@ def test_a_market_whose_whole_time_passed_while_nothing_ran_opens_and_closes_in_
 
 def test_a_draft_that_is_called_off_stays_unseen(make_market):
     market = make_market(status="draft", tags=["Secret"])
-    lifecycle.cancel_market(market_id=market.pk, actor=None, now=NOW)
+    resolution.cancel_market(market_id=market.pk, actor=None, now=NOW)
     assert not Market.objects.public().exists()
     assert tags() == []
     with pytest.raises(IntegrityError):

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from markets.services import lifecycle, resolution
+from markets.services import resolution
 from markets.services.wording import OutcomeDraft
 from markets.templatetags.market_text import markdown, percent
 from markets.threads import in_thread
@@ -65,7 +65,7 @@ async def test_a_settled_and_a_called_off_market_say_so(client, make_market):
             note="It <b>poured</b>.",
             evidence_url="https://example.org/x",
         )
-        lifecycle.cancel_market(market_id=make_market("Snow?").pk, actor=None, now=NOW)
+        resolution.cancel_market(market_id=make_market("Snow?").pk, actor=None, now=NOW)
 
     await in_thread(settle)
     page = (await client.get("/markets/will-it-rain")).text

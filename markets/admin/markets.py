@@ -23,7 +23,7 @@ from markets.amounts import MICRO
 from markets.errors import Invalid, Refused
 from markets.models import Category, Market, Outcome, Tag
 from markets.selectors.search import matching
-from markets.services import catalogue, lifecycle
+from markets.services import catalogue, lifecycle, resolution
 from markets.services.wording import OutcomeDraft
 from markets.templatetags.market_text import percent
 
@@ -259,7 +259,7 @@ class MarketAdmin(ModelAdmin):
 
     @admin.action(description="Cancel")
     def cancel(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, lifecycle.cancel_market, "cancelled")
+        self._each(request, queryset, resolution.cancel_market, "cancelled")
 
 
 class ShelfAdmin(ModelAdmin):

@@ -26,6 +26,7 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     PreconditionRequired: 428,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.TradeTooSmall: 422,
     errors.RateLimited: 429,
 }
 

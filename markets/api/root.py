@@ -7,7 +7,7 @@ from typing import Any
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
-from markets.api import markets, me, problems, reports, staff  # noqa: F401  (staff: see below)
+from markets.api import markets, me, problems, reports, staff, trading  # noqa: F401  (staff, trading: see below)
 from markets.api.schemas import ProblemOut
 
 ALWAYS = (400, 404, 422, 429, 500)
@@ -45,7 +45,7 @@ api = BellwetherAPI(
     openapi_url="/openapi.json",
 )
 problems.register(api)
-api.add_router("/markets", markets.router)  # `staff` adds its routes to it: reads and writes share addresses
+api.add_router("/markets", markets.router)  # `staff` and `trading` add their routes to it: reads and writes share addresses
 api.add_router("", markets.shelves)
 api.add_router("/me", me.router)
 api.add_router("/reports", reports.router)

@@ -56,8 +56,9 @@ class Parameters(In):
     @classmethod
     def known(cls, values: Any, info: ValidationInfo) -> Any:
         given = info.context["request"].GET if info.context else QueryDict()
-        if unknown := sorted(set(given) - set(cls.model_fields)):
-            raise ValueError(f"Unknown parameter {unknown[0][:40]!r}; known are {', '.join(cls.model_fields) or 'none'}.")
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        if unknown := sorted(set(given) - set(known)):
+            raise ValueError(f"Unknown parameter {unknown[0][:40]!r}; known are {', '.join(known) or 'none'}.")
         if repeated := [name for name in given if len(given.getlist(name)) > 1]:
             raise ValueError(f"{repeated[0]} is given more than once.")
         return values
@@ -100,15 +101,16 @@ class MarketPatch(In):
 
 
 class WeightIn(In):
-    outcome_id: int
+    outcome_id: int = Field(ge=1, le=2**63 - 1)
     weight: Amount
 
 
 class ResolveIn(In):
-    outcome_id: int | None = None
+    outcome_id: int | None = Field(None, ge=0, le=2**63 - 1)
     payouts: Annotated[list[WeightIn], Field(max_length=MOST_OUTCOMES)] | None = None
     evidence_url: str = ""
     note: Text = ""
+    dry_run: bool = False
 
 
 class NothingIn(In):
@@ -232,9 +234,141 @@ class KeysOut(Schema):
     next: str | None
 
 
-class ReportIn(In):
-    kind: Literal["market_history"]
+class QuoteOut(Schema):
+    shares: Decimal
+    cost: Decimal
+    average_price: Decimal
+    price_before: Decimal
+    price_after: Decimal
+    seq: int
+
+
+class TradeOut(Schema):
+    id: int
     market_id: int
+    outcome_id: int
+    side: Literal["buy", "sell"]
+    shares: Decimal
+    cost: Decimal
+    average_price: Decimal
+    price_before: Decimal
+    price_after: Decimal
+    seq: int
+    at: datetime
+
+
+class OwnTradeOut(TradeOut):
+    client_order_id: str
+
+
+class TradesOut(Schema):
+    items: list[TradeOut]
+    next: str | None
+
+
+class OwnTradesOut(Schema):
+    items: list[OwnTradeOut]
+    next: str | None
+
+
+class HeldOut(Schema):
+    outcome_id: int
+    shares: Decimal
+    cost_basis: Decimal
+    realised_profit: Decimal
+
+
+class PlacedOut(Schema):
+    trade: OwnTradeOut
+    position: HeldOut
+    balance: Decimal
+
+
+class PointOut(Schema):
+    at: datetime
+    prices: dict[str, Decimal]
+
+
+class PriceHistoryOut(Schema):
+    items: list[PointOut]
+    next: None = None
+
+
+class CandleOut(Schema):
+    start: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+class CandlesOut(Schema):
+    items: list[CandleOut]
+    next: None = None
+
+
+class MeOut(Schema):
+    id: int
+    username: str
+    balance: Decimal
+    positions_value: Decimal
+    open_profit: Decimal
+    realised_profit: Decimal
+
+
+class PositionOut(Schema):
+    market_id: int
+    slug: str
+    name: str
+    status: Statuses
+    outcome_id: int
+    label: str
+    shares: Decimal
+    cost_basis: Decimal
+    price: Decimal
+    value: Decimal
+    open_profit: Decimal
+    realised_profit: Decimal
+    payout: Decimal
+
+
+class PositionsOut(Schema):
+    items: list[PositionOut]
+    next: str | None
+
+
+class PostingOut(Schema):
+    id: int
+    at: datetime
+    kind: str
+    market_id: int | None
+    note: str
+    amount: Decimal
+    balance: Decimal
+
+
+class StatementOut(Schema):
+    items: list[PostingOut]
+    next: str | None
+
+
+class PayeeOut(Schema):
+    user_id: int
+    amount: Decimal
+
+
+class SettlementOut(Schema):
+    """What a resolution would do."""
+
+    dry_run: Literal[True]
+    payouts: list[PayeeOut]
+    returned: Decimal
+
+
+class ReportIn(In):
+    kind: Literal["market_history", "calibration", "ledger_audit", "trades_export"]
+    market_id: int | None = Field(None, ge=1, le=2**63 - 1)
 
 
 class ReportOut(Schema):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from ninja import Query
 
-from markets.amounts import MICRO
+from markets.amounts import MICRO, to_text
 from markets.api import answers
 from markets.api.auth import needs
 from markets.api.markets import MarketId, router
@@ -24,6 +24,7 @@ from markets.api.schemas import (
     NothingIn,
     OutcomeIn,
     ResolveIn,
+    SettlementOut,
 )
 from markets.errors import Invalid
 from markets.models import Market
@@ -127,10 +128,12 @@ async def close_market(request: HttpRequest, market_id: int = MarketId, nothing:
 
 @router.post("/{int:market_id}/cancel", **STAFF, response=MarketOut, summary="Call a market off", openapi_extra=IF_MATCH)
 async def cancel_market(request: HttpRequest, market_id: int = MarketId, why: CancelIn | None = None) -> HttpResponse:
-    return await _move(request, lifecycle.cancel_market, market_id, note=why.note if why else "")
+    return await _move(request, resolution.cancel_market, market_id, note=why.note if why else "")
 
 
-@router.post("/{int:market_id}/resolve", **STAFF, response=MarketOut, summary="Settle a market", openapi_extra=IF_MATCH)
+@router.post(
+    "/{int:market_id}/resolve", **STAFF, response=MarketOut | SettlementOut, summary="Settle a market", openapi_extra=IF_MATCH
+)
 async def resolve_market(request: HttpRequest, how: ResolveIn, market_id: int = MarketId) -> HttpResponse:
     if (how.outcome_id is None) == (how.payouts is None):
         raise Invalid(outcome_id="Give either an outcome_id or payouts.")
@@ -138,7 +141,15 @@ async def resolve_market(request: HttpRequest, how: ResolveIn, market_id: int = 
     if len(weights) < len(how.payouts or []):
         raise Invalid(payouts="An outcome stands there twice.")
     facts = {"weights": weights, "evidence_url": how.evidence_url, "note": how.note}
+    if how.dry_run:
+        return answers.private(await in_thread(_preview, market_id, weights))
     return await _move(request, resolution.resolve_market, market_id, **facts)
+
+
+def _preview(market_id: int, weights: dict[int, int]) -> dict[str, Any]:
+    settlement = resolution.preview_resolution(market_id=market_id, weights=weights)
+    payouts = [{"user_id": user_id, "amount": to_text(amount)} for user_id, amount in sorted(settlement.payouts.items())]
+    return {"dry_run": True, "payouts": payouts, "returned": to_text(settlement.returned)}
 
 
 @router.post(

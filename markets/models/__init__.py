@@ -2,23 +2,33 @@
 
 from markets.models.apikey import ApiKey, Scope
 from markets.models.event import Event
+from markets.models.ledger import Account, AuditRun, JournalEntry, Posting
 from markets.models.market import Category, Market, Outcome, Status, Tag
 from markets.models.notification import CategoryFollow, Notification
 from markets.models.report import Report
 from markets.models.resolution import Payout, Resolution
+from markets.models.trade import Candle, Position, Side, Trade
 
 __all__ = [
+    "Account",
     "ApiKey",
+    "AuditRun",
+    "Candle",
     "Category",
     "CategoryFollow",
     "Event",
+    "JournalEntry",
     "Market",
     "Notification",
     "Outcome",
     "Payout",
+    "Position",
+    "Posting",
     "Report",
     "Resolution",
     "Scope",
+    "Side",
     "Status",
     "Tag",
+    "Trade",
 ]

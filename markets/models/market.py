@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 
-from markets import pricing
 from markets.amounts import MICRO, to_text
+from markets.pricing import Book
 
 NAME_LENGTH = 300
 SLUG_LENGTH = 80
@@ -60,8 +63,16 @@ class MarketQuerySet(models.QuerySet["Market"]):
 
     def whole(self) -> MarketQuerySet:
         """With all that `selectors.markets.present` shows, in a fixed number of statements however many markets."""
+        day = Now() - timedelta(days=1)
+        candles = self.model._meta.apps.get_model("markets", "Candle").objects.filter(
+            market=OuterRef("pk"), period=3600, start__gt=day
+        )
+        volume = candles.order_by().values("market").annotate(total=Sum("volume")).values("total")
         return (
-            self.select_related("category").prefetch_related("outcomes", "tags", "resolutions__payouts").defer("search_vector")
+            self.annotate(volume_24h=Coalesce(Subquery(volume, output_field=models.BigIntegerField()), 0))
+            .select_related("category")
+            .prefetch_related("outcomes", "tags", "resolutions__payouts")
+            .defer("search_vector")
         )
 
 
@@ -76,6 +87,9 @@ class Market(models.Model):
     category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="markets")
     tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
     liquidity = models.BigIntegerField(default=100 * MICRO, help_text="LMSR's b, in micro-shares.")
+    price_floor = models.BigIntegerField(
+        default=1000, help_text="In millionths: no trade takes a price below this, nor above one less this."
+    )
     open_at = models.DateTimeField(null=True, blank=True)
     close_at = models.DateTimeField(null=True, blank=True)
     public = models.BooleanField(default=False, help_text="Set when it stops being a draft, and for good.")
@@ -108,6 +122,9 @@ class Market(models.Model):
             ),
             models.CheckConstraint(condition=Q(liquidity__gt=0), name="market_liquidity_positive"),
             models.CheckConstraint(
+                condition=Q(price_floor__gt=0, price_floor__lt=MICRO // 2), name="market_price_floor_inside"
+            ),
+            models.CheckConstraint(
                 condition=Q(seq__gte=0, version__gte=1, volume__gte=0, trade_count__gte=0, trader_count__gte=0),
                 name="market_counters_not_negative",
             ),
@@ -130,7 +147,7 @@ class Market(models.Model):
     def priced(self) -> list[tuple[Outcome, int]]:
         """The outcomes in their order, each with its price in millionths; the prices sum to a million."""
         outcomes = list(self.outcomes.all())
-        prices = pricing.prices([o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity)
+        prices = Book([o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity).prices()
         return list(zip(outcomes, prices, strict=True))
 
     def price_texts(self) -> dict[str, str]:

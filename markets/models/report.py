@@ -13,6 +13,9 @@ class Report(models.Model):
 
     class Kind(models.TextChoices):
         MARKET_HISTORY = "market_history"
+        CALIBRATION = "calibration"
+        LEDGER_AUDIT = "ledger_audit"
+        TRADES_EXPORT = "trades_export"
 
     class State(models.TextChoices):
         QUEUED = "queued"

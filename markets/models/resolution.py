@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from markets.models.ledger import JournalEntry
 from markets.models.market import Market, Outcome
 
 
@@ -15,6 +16,7 @@ class Resolution(models.Model):
     note = models.TextField(blank=True)
     resolved_at = models.DateTimeField()
     resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    entry = models.ForeignKey(JournalEntry, models.PROTECT, null=True, blank=True, related_name="+", help_text="What it paid.")
     reversed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -38,7 +38,7 @@ def present(market: Market) -> dict[str, Any]:
         ],
         "liquidity": to_text(market.liquidity),
         "volume": to_text(market.volume),
-        "volume_24h": "0",
+        "volume_24h": to_text(getattr(market, "volume_24h", 0)),
         "trade_count": market.trade_count,
         "trader_count": market.trader_count,
         "seq": market.seq,

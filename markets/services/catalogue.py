@@ -19,8 +19,8 @@ from markets.event_types import EventType
 from markets.models import Category, Market, Outcome, Status, Tag
 from markets.models.market import NAME_LENGTH, SLUG_LENGTH
 from markets.selectors.markets import time_text
-from markets.services import lifecycle, wording
-from markets.services.lifecycle import Actor
+from markets.services import ledger, lifecycle, wording
+from markets.services.actor import Actor
 from markets.services.wording import DEFAULT_OUTCOMES, OutcomeDraft
 
 S = TypeVar("S", Category, Tag)
@@ -94,6 +94,8 @@ def add_market(
         Outcome(market=market, position=i, label=label, probability=prior) for i, (label, prior) in enumerate(priors)
     )
     market.tags.set(find_tags(tags))
+    if status == Status.ACTIVE:
+        ledger.fund(market, actor=actor, now=now)
     facts = {"name": name, "slug": market.slug, "status": status, "imported": imported}
     events.record(market, EventType.CREATED, actor=actor, now=now, **facts)
     return market

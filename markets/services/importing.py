@@ -22,8 +22,8 @@ from django.db import connection, transaction
 from markets.amounts import MICRO, to_micro
 from markets.errors import Invalid, Refused
 from markets.models import Market, Status
+from markets.services.actor import Actor
 from markets.services.catalogue import add_market
-from markets.services.lifecycle import Actor
 from markets.services.wording import DEFAULT_OUTCOMES, OutcomeDraft
 
 REQUIRED: Final = ("external_id", "name")

@@ -5,16 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from markets import events
 from markets.errors import IllegalTransition, Invalid, NotFound, VersionConflict
 from markets.event_types import EventType
 from markets.models import Market, Status
-from markets.services import wording
+from markets.services import ledger
+from markets.services.actor import Actor
 
-Actor = AbstractBaseUser | None
 _AN_INSTANT: Final = timedelta(microseconds=1)  # a market closes after it opens, whatever the clocks of two servers say
 
 # verb: the states it starts from, the state it leads to, the event it leaves
@@ -76,6 +75,8 @@ def open_market(*, market_id: int, actor: Actor, now: datetime, expected_version
             raise Invalid(close_at="Its closing time has passed: set a later one first.")
         if market.status != Status.PAUSED and (market.open_at is None or market.open_at > now):
             market.open_at = now
+        if market.status != Status.PAUSED:
+            ledger.fund(market, actor=actor, now=now)
         move(market, "open", actor=actor, now=now)
     return market
 
@@ -95,14 +96,4 @@ def close_market(*, market_id: int, actor: Actor, now: datetime, expected_versio
         if market.close_at is None or market.close_at > now:
             market.close_at = max(now, (market.open_at + _AN_INSTANT) if market.open_at else now)
         move(market, "close", actor=actor, now=now)
-    return market
-
-
-def cancel_market(
-    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None, note: str = ""
-) -> Market:
-    """Call the market off."""
-    with transaction.atomic(durable=True):
-        market = lock(market_id, expected_version, to="cancel")
-        move(market, "cancel", actor=actor, now=now, note=wording.body("note", note))
     return market

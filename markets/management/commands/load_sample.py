@@ -57,4 +57,4 @@ def load(row: dict[str, Any], *, now: datetime) -> None:
         texts = {"evidence_url": row["evidence_url"], "note": row["note"]}
         resolution.resolve_market(now=closes + timedelta(hours=2), weights={winner.pk: MICRO}, **texts, **who)
     if status == "cancelled":
-        lifecycle.cancel_market(now=now, note=row.get("note", ""), **who)
+        resolution.cancel_market(now=now, note=row.get("note", ""), **who)
