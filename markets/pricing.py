@@ -1,11 +1,12 @@
 """LMSR, Hanson's logarithmic market scoring rule, with a prior.
 
 Hanson, "Logarithmic Market Scoring Rules for Modular Combinatorial Information Aggregation" (2003). With `s` shares sold,
-liquidity `b` and a prior `pi`, the price of outcome i is `p_i = pi_i·exp(s_i/b) / Σ pi_j·exp(s_j/b)`, and moving the shares sold
-from s to s' costs `C(s') - C(s)` with `C(s) = b·ln Σ pi_j·exp(s_j/b)`: always liquid, prices sum to 1, and the way does not matter.
+liquidity `b` and a prior `pi`, the price of outcome i is `p_i = pi_i·exp(s_i/b) / Σ pi_j·exp(s_j/b)`, and moving the shares
+sold from s to s' costs `C(s') - C(s)` with `C(s) = b·ln Σ pi_j·exp(s_j/b)`: always liquid, prices sum to 1, and the way there
+does not matter.
 
-Amounts go in and come out as integers of a millionth (see `amounts`). Doubles are off by a few parts in 10^15; every result is moved
-by `GUARD` of itself and then rounded, both against the trader, so that no way through a market returns more than was paid.
+Amounts go in and come out as integers of a millionth (see `amounts`). Doubles are off by a few parts in 10^15; every result is
+moved by `GUARD` of itself and then rounded, both against the trader: no way through a market returns more than was paid.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LARGE: Final = 500.0  # an exponent below this neither overflows nor loses digit
 
 
 class Book:
-    """A market's outcomes at one moment: `prior` in millionths (sums to a million), `shares` and `liquidity` in micro-shares."""
+    """A market's outcomes at one moment: `prior` in millionths (sums to a million), `shares` and `liquidity` micro-shares."""
 
     __slots__ = ("liquidity", "prior", "shares")
 
@@ -29,7 +30,7 @@ class Book:
         self.prior, self.shares, self.liquidity = prior, shares, liquidity
 
     def _exponents(self) -> list[float]:
-        """`ln pi_i + s_i/b`, less what the most sold outcome has: shares are compared as integers, so that large ones stay exact."""
+        """`ln pi_i + s_i/b`, less the largest `s/b`: shares are compared as integers, so that large ones stay exact."""
         most = max(self.shares)
         return [log(pi) + (sold - most) / self.liquidity for pi, sold in zip(self.prior, self.shares, strict=True)]
 
@@ -88,7 +89,7 @@ class Book:
         return _last(lambda shares: self._cost(logs, shares) <= amount, int(guess))
 
     def shares_to_raise(self, outcome: int, amount: int) -> int | None:
-        """The fewest micro-shares whose sale pays `amount` micro-credits, about `-b·ln(1 - (1 - e^-x)/p)`; None if none do."""
+        """The fewest micro-shares whose sale pays `amount`, about `-b·ln(1 - (1 - e^-x)/p)`; None if none do."""
         logs, x = self._logs(outcome), amount / self.liquidity
         left = expm1(-x) / exp(logs[0]) if logs[0] > -LARGE else -1.0
         guess = -self.liquidity * log1p(left) if left > -1 else LARGEST

@@ -125,6 +125,51 @@ async def test_actions_move_markets_and_say_what_could_not_be_moved(admin, make_
     assert active.status == "paused"
 
 
+async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, bob):
+    from markets.models import Account
+    from tests.test_trading import order, trade, yes_no
+
+    def write():
+        market = make_market()
+        trade(bob, market, order(yes_no(market)[0]))
+        return market, make_market("Other?")
+
+    market, other = await in_thread(write)
+    before = await in_thread(lambda: Account.objects.get(user=bob).balance)
+    data = {"action": "resolve", "outcome": "yes", "note": "It did.", "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    wrong = await admin.post(
+        "/admin/markets/market/", data={**data, "_selected_action": [other.pk], "outcome": "Maybe"}, follow_redirects=True
+    )
+    assert "It has no outcome" in wrong.text
+    page = await admin.post("/admin/markets/market/", data={**data, "_selected_action": [market.pk]}, follow_redirects=True)
+    assert "1 market(s) resolved." in page.text
+    assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before + 10_000_000
+    await admin.post("/admin/markets/market/", data={**data, "action": "unresolve", "_selected_action": [market.pk]})
+    assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before
+
+
+async def test_credits_are_granted_with_a_reason(admin, bob):
+    from markets.models import Account, JournalEntry
+    from markets.services import ledger
+
+    account = await in_thread(ledger.open_account, user=bob, now=NOW)
+    data = {"action": "grant", "_selected_action": [account.pk], "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    for wrong in (
+        {"amount": "", "reason": "x"},
+        {"amount": "5", "reason": ""},
+        {"amount": "-5000", "reason": "x"},
+        {"amount": "1e9999", "reason": "x"},
+    ):
+        await admin.post("/admin/markets/account/", data=data | wrong)
+    assert await in_thread(lambda: Account.objects.get(user=bob).balance) == 1000_000_000
+    page = await admin.post(
+        "/admin/markets/account/", data=data | {"amount": "12.5", "reason": "Good question"}, follow_redirects=True
+    )
+    assert "12.5 credits, Good question" in page.text
+    entry = await in_thread(lambda: JournalEntry.objects.select_related("actor").order_by("pk").last())
+    assert (entry.kind, entry.note, entry.actor.username) == ("grant", "Good question", "alice")
+
+
 async def test_the_list_is_filtered_and_searched_with_a_typo(admin, make_market):
     from markets import tasks
 
@@ -150,7 +195,25 @@ async def test_events_are_read_and_never_written(admin, market):
     assert (await admin.get(f"/admin/markets/market/{market.pk}/delete/")).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["", "category/", "tag/", "market/", "report/", "notification/", "apikey/", "categoryfollow/"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "category/",
+        "tag/",
+        "market/",
+        "report/",
+        "notification/",
+        "apikey/",
+        "categoryfollow/",
+        "account/",
+        "journalentry/",
+        "trade/",
+        "position/",
+        "resolution/",
+        "auditrun/",
+    ],
+)
 async def test_every_list_opens(admin, market, page):
     assert (await admin.get(f"/admin/markets/{page}")).status_code == 200
 

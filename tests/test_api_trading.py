@@ -44,7 +44,12 @@ async def test_a_quote_is_what_the_trade_then_does(trader, market):
     other = await trader.post(f"/api/v1/markets/{market.pk}/trades", json={**body, "shares": "1", "client_order_id": "a"})
     check_problem(other, 409, "idempotency_conflict")
     shown = (await trader.get(f"/api/v1/markets/{market.pk}")).json()
-    assert (shown["volume"], shown["volume_24h"], shown["trade_count"], shown["trader_count"]) == (quote["cost"], quote["cost"], 1, 1)
+    assert (shown["volume"], shown["volume_24h"], shown["trade_count"], shown["trader_count"]) == (
+        quote["cost"],
+        quote["cost"],
+        1,
+        1,
+    )
 
 
 async def test_the_api_shows_amounts_that_parse_back_to_the_exact_integers(trader, market, bob):
@@ -179,7 +184,11 @@ async def test_prices_over_time(client, market, bob):
     hours = (await client.get(f"/api/v1/markets/{market.pk}/candlesticks", params=query)).json()["items"]
     assert [to_micro(candle["close"]) for candle in hours] == [trade.price_after for trade in prices]
     assert [to_micro(candle["open"]) for candle in hours] == [trade.price_before for trade in prices]
-    days = (await client.get(f"/api/v1/markets/{market.pk}/candlesticks", params={**query, "period_interval": "1440", "start_ts": start - 43200})).json()["items"]
+    days = (
+        await client.get(
+            f"/api/v1/markets/{market.pk}/candlesticks", params={**query, "period_interval": "1440", "start_ts": start - 43200}
+        )
+    ).json()["items"]
     assert len(days) == 1
     assert (to_micro(days[0]["open"]), to_micro(days[0]["close"])) == (500_000, prices[-1].price_after)
     assert to_micro(days[0]["volume"]) == sum(trade.cost for trade in prices)
@@ -187,4 +196,6 @@ async def test_prices_over_time(client, market, bob):
     for wrong in ({"points": 1}, {"points": 1001}, {"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}):
         check_problem(await client.get(f"/api/v1/markets/{market.pk}/history", params=wrong), 422, "validation_error")
     for wrong in ({"period_interval": "5"}, {"end_ts": start}, {"end_ts": 250_000_000_000}, {"outcome_id": 4711}):
-        check_problem(await client.get(f"/api/v1/markets/{market.pk}/candlesticks", params={**query, **wrong}), 422, "validation_error")
+        check_problem(
+            await client.get(f"/api/v1/markets/{market.pk}/candlesticks", params={**query, **wrong}), 422, "validation_error"
+        )

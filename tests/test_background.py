@@ -221,3 +221,44 @@ async def test_a_report_through_the_api(staff, market, tmp_path, settings):
     assert file.headers["Content-Type"].startswith("text/csv")
     assert file.text.startswith("seq,at,type,price of Yes,price of No\r\n1,")
     assert (await staff.post("/api/v1/reports/", json={"kind": "market_history", "market_id": 4711})).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "header"), [("trades_export", "id,at,market_id"), ("calibration", "price from,"), ("ledger_audit", "check,")]
+)
+def test_the_other_reports(alice, bob, market, tmp_path, settings, kind, header):
+    from markets.services import resolution
+    from tests.test_trading import order, trade, yes_no
+
+    settings.MEDIA_ROOT = tmp_path
+    yes, _ = yes_no(market)
+    trade(bob, market, order(yes))
+    resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={yes.pk: 1_000_000})
+    report = request_report(actor=alice, now=NOW, kind=kind)
+    tasks.build_report(report.pk)
+    report.refresh_from_db()
+    assert report.state == "done", report.error
+    with report.file.open() as file:
+        lines = file.read().decode().splitlines()
+    assert lines[0].startswith(header)
+    assert len(lines) == {"trades_export": 2, "calibration": 3, "ledger_audit": 1}[kind]
+
+
+def test_a_report_about_nothing_is_refused(alice, market):
+    from markets.errors import Invalid
+
+    with pytest.raises(Invalid):
+        request_report(actor=alice, now=NOW, kind="market_history")
+    with pytest.raises(Invalid):
+        request_report(actor=alice, now=NOW, kind="calibration", market_id=market.pk)
+
+
+def test_the_nightly_audit_says_what_it_found(market, caplog):
+    from markets.models import AuditRun
+
+    with caplog.at_level("INFO"):
+        jobs.audit_ledger()
+        Market.objects.update(volume=1)
+        jobs.audit_ledger()
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.jobs"] == ["ledger_audited", "ledger_breached"]
+    assert [len(run.breaches) for run in AuditRun.objects.order_by("pk")] == [0, 1]

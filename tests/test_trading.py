@@ -181,13 +181,19 @@ def test_an_order_that_cannot_be_is_refused_and_touches_nothing(make_market, bob
         with pytest.raises(errors.Invalid):
             trade(bob, market, order(yes_no(market)[0]), key=key or "\n")
     with pytest.raises(errors.NotFound):
-        trading.place_trade(market_id=10**9, trader=bob, order=ledger_rows[errors.InsufficientFunds][0], client_order_id="x", now=NOW)
+        trading.place_trade(
+            market_id=10**9, trader=bob, order=ledger_rows[errors.InsufficientFunds][0], client_order_id="x", now=NOW
+        )
     assert state() == before
 
 
 def test_a_market_that_is_not_open_refuses_trades(make_market, bob):
     markets = {status: make_market(status=status, open_at=NOW + timedelta(days=1)) for status in ("draft", "scheduled")}
-    for status, verb in (("paused", lifecycle.pause_market), ("closed", lifecycle.close_market), ("cancelled", resolution.cancel_market)):
+    for status, verb in (
+        ("paused", lifecycle.pause_market),
+        ("closed", lifecycle.close_market),
+        ("cancelled", resolution.cancel_market),
+    ):
         markets[status] = make_market()
         verb(market_id=markets[status].pk, actor=None, now=NOW)
     for status, market in markets.items():
@@ -207,7 +213,10 @@ def test_grants_and_deductions_have_reasons_and_limits(bob, alice):
     ledger.grant(user=bob, amount=5 * MICRO, actor=alice, now=NOW, reason="Good question")
     ledger.grant(user=bob, amount=-MICRO, actor=alice, now=NOW, reason="Mistake")
     assert balance(bob) == 1004 * MICRO
-    assert list(JournalEntry.objects.order_by("pk").values_list("kind", "note"))[1:] == [("grant", "Good question"), ("deduction", "Mistake")]
+    assert list(JournalEntry.objects.order_by("pk").values_list("kind", "note"))[1:] == [
+        ("grant", "Good question"),
+        ("deduction", "Mistake"),
+    ]
     with pytest.raises(errors.InsufficientFunds):
         ledger.grant(user=bob, amount=-2000 * MICRO, actor=alice, now=NOW, reason="Too much")
     for amount, reason in ((0, "x"), (10**20, "x"), (MICRO, " ")):
@@ -391,7 +400,11 @@ def race(first, second):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lifecycle, "lock", lambda *a, **k: after_lock(original(*a, **k)))
-        patch.setattr(trading, "_run", lambda sql, p: after_lock(run(sql, p)) if "FOR UPDATE\n" in sql and "close_at" in sql else run(sql, p))
+        patch.setattr(
+            trading,
+            "_run",
+            lambda sql, p: after_lock(run(sql, p)) if "FOR UPDATE\n" in sql and "close_at" in sql else run(sql, p),
+        )
 
         def call(name, work):
             try:
@@ -447,7 +460,9 @@ def test_unresolve_against_a_trade_that_spends_the_payout(traded, make_market, b
     other = make_market("Other?", liquidity=1000 * MICRO)
     resolve(market, yes=MICRO)
     spend = lambda: trade(bob, other, order(yes_no(other)[0], amount=balance(bob) - 30 * MICRO))
-    results = together(2, lambda n: outcome_of(spend if n else lambda: resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW)))
+    results = together(
+        2, lambda n: outcome_of(spend if n else lambda: resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW))
+    )
     unresolved, spent = results
     if isinstance(unresolved, Market):
         assert isinstance(spent, errors.InsufficientFunds | tuple)

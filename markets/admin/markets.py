@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
@@ -133,6 +134,13 @@ class OutcomeInline(TabularInline):
         return next(percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk)
 
 
+class ResolveForm(ActionForm):
+    """What goes with the action "Resolve"."""
+
+    outcome = forms.CharField(required=False, max_length=120, label="Outcome")
+    note = forms.CharField(required=False, max_length=500, label="Note")
+
+
 @admin.register(Market)
 class MarketAdmin(ModelAdmin):
     form = MarketForm
@@ -153,7 +161,8 @@ class MarketAdmin(ModelAdmin):
             "fields": ["shown_status", "page", "source_url", "slug", "seq", ("created_by", "created_at", "updated_at")]
         }),
     ]  # fmt: skip
-    actions = ["schedule", "open", "pause", "close", "cancel"]
+    action_form = ResolveForm
+    actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
         return Market.objects.select_related("category").prefetch_related("outcomes").defer("search_vector")
@@ -257,7 +266,23 @@ class MarketAdmin(ModelAdmin):
     def close(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.close_market, "closed")
 
-    @admin.action(description="Cancel")
+    @admin.action(description="Resolve to the outcome with the label beside")
+    def resolve(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+        label, note = request.POST.get("outcome", "").strip(), request.POST.get("note", "")
+
+        def settle(*, market_id: int, **who: Any) -> Market:
+            winner = Outcome.objects.filter(market_id=market_id, label__iexact=label).first()
+            if winner is None:
+                raise Invalid(outcome=f"It has no outcome {label!r}: write the label of the one that came true.")
+            return resolution.resolve_market(market_id=market_id, weights={winner.pk: MICRO}, note=note, **who)
+
+        self._each(request, queryset, settle, "resolved")
+
+    @admin.action(description="Unresolve (take the payouts back)")
+    def unresolve(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+        self._each(request, queryset, resolution.unresolve_market, "unresolved")
+
+    @admin.action(description="Cancel (refund what was paid)")
     def cancel(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, resolution.cancel_market, "cancelled")
 

@@ -14,7 +14,7 @@ class Side(models.TextChoices):
 
 
 class Trade(models.Model):
-    """An order that was carried out. `cost` is what a buyer paid or a seller got, in micro-credits; prices are of the outcome."""
+    """An order that was carried out. `cost` is what a buyer paid or a seller got; prices are of the outcome."""
 
     market = models.ForeignKey(Market, models.PROTECT, related_name="trades")
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="trades")
@@ -46,7 +46,10 @@ class Trade(models.Model):
 
 
 class Position(models.Model):
-    """What a trader holds of an outcome. `net_cost` is all that was paid less all that was got for it, `payout` what it settled at."""
+    """What a trader holds of an outcome.
+
+    `net_cost` is all that was paid for it less all that was got for it by selling, `payout` what it settled at.
+    """
 
     trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions")
     market = models.ForeignKey(Market, models.PROTECT, related_name="positions")

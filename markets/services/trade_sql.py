@@ -1,4 +1,4 @@
-"""The statements of a trade. Three, because each costs more than what it does, and all but the last hold a lock while they travel.
+"""The statements of a trade. Three, because a statement costs more than what it does, and the market stays locked meanwhile.
 
 1. LOCK   the market's row. Nothing else: a row that another statement waited for must be read by a later one.
 2. READ   all that the trade depends on, in one snapshot taken after the lock; locks the trader's account.

@@ -113,8 +113,10 @@ def place_trade(
         raise
 
 
-def _trade(market_id: int, trader: AbstractBaseUser, order: Order, client_order_id: str, now: datetime) -> tuple[Trade, bool]:
-    """Lock, check, price, write, record: in the caller's transaction."""
+def _trade(
+    market_id: int, trader: AbstractBaseUser, order: Order, client_order_id: str, now: datetime
+) -> tuple[Trade, bool] | None:
+    """Lock, check, price, write, record: in the caller's transaction. None for a trader without an account."""
     who = {"market": Int8(market_id), "trader": Int8(trader.pk), "outcome": Int8(order.outcome_id), "order": client_order_id}
     market = _run(trade_sql.LOCK, who)
     if market is None or not market.public:
@@ -208,7 +210,7 @@ def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     with connection.wrap_database_errors, psycopg.Cursor(raw, row_factory=namedtuple_row) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchone()  # type: ignore[arg-type]
+        return cursor.execute(statement, parameters, prepare=True).fetchone()
 
 
 def _earlier(trade_id: int, digest: bytes) -> Trade:

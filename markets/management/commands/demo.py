@@ -9,12 +9,14 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -28,6 +30,7 @@ from markets.models import Scope
 from markets.services import accounts
 
 ADMIN: Final = "admin"
+TRADER: Final = "trader"
 
 
 class Command(BaseCommand):
@@ -42,6 +45,7 @@ class Command(BaseCommand):
         self._step("Database migrated", "migrate", verbosity=0, interactive=False)
         self._step("Sample data loaded", "load_sample", stdout=StringIO())
         self._step("Static files collected", "collectstatic", verbosity=0, interactive=False)
+        crowd = _flag("CROWD", default=True)
         access = credentials(settings.VAR_DIR / "demo.json", f"http://127.0.0.1:{port}")
         parts = Parts(settings.VAR_DIR / "log")
         try:
@@ -53,6 +57,9 @@ class Command(BaseCommand):
             parts.wait_until(lambda: answers(access["base_url"] + "/readyz"), "the web server")
             parts.wait_until(lambda: bool(app.control.ping(timeout=0.3)), "the worker")
             self._say(f"Web server, worker and beat started ({time.monotonic() - begun:.1f} s), logs in var/log")
+            if crowd:
+                parts.start("crowd", ["manage", "crowd", access["base_url"]])
+                self._say("A crowd of simulated traders trades (CROWD=0 turns it off)")
             write_private(settings.VAR_DIR / "demo.json", access)
             self._welcome(access)
             while True:
@@ -77,9 +84,18 @@ class Command(BaseCommand):
         self._say("")
         self._say(f"  Markets   {access['base_url']}/")
         self._say(f"  Admin     {access['base_url']}/admin/   {access['admin_username']} / {access['admin_password']}")
-        self._say(f"  API       {access['base_url']}/api/v1/docs   key {access['staff_api_key']}")
+        self._say(f"  API       {access['base_url']}/api/v1/docs")
+        self._say(f"            staff key   {access['staff_api_key']}")
+        self._say(f"            trader key  {access['trader_api_key']}")
         self._say("")
         self._say(f"Ready on {access['base_url']} (Ctrl-C ends it; the same facts are in var/demo.json)")
+
+
+def _flag(name: str, *, default: bool) -> bool:
+    try:
+        return env.flag(name, default=default)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from None
 
 
 def check_port(port: int) -> None:
@@ -113,13 +129,24 @@ def credentials(file: Path, base_url: str) -> dict[str, str]:
     elif not admin.check_password(password):
         admin.set_password(password)
         admin.save()
+    trader = users.filter(**{users.model.USERNAME_FIELD: TRADER}).first() or users.create_user(TRADER)
+    return {
+        "base_url": base_url,
+        "admin_username": ADMIN,
+        "admin_password": password,
+        "staff_api_key": _key(known.get("staff_api_key", ""), admin, Scope.values),
+        "trader_api_key": _key(known.get("trader_api_key", ""), trader, [Scope.READ, Scope.TRADE]),
+    }
+
+
+def _key(known: str, user: AbstractBaseUser, scopes: Sequence[str]) -> str:
+    """The key of the last start if it still works, otherwise a new one."""
     now = timezone.now()
     try:
-        key = known["staff_api_key"]
-        accounts.recognise_key(secret=key, now=now)
-    except (KeyError, Refused):
-        key = accounts.issue_key(user=admin, now=now, name="demo", scopes=Scope.values)[1]
-    return {"base_url": base_url, "admin_username": ADMIN, "admin_password": password, "staff_api_key": key}
+        accounts.recognise_key(secret=known, now=now)
+    except Refused:
+        return accounts.issue_key(user=user, now=now, name="demo", scopes=scopes)[1]
+    return known
 
 
 def write_private(file: Path, facts: dict[str, str]) -> None:

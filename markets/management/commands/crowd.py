@@ -1,0 +1,51 @@
+"""`manage.py crowd [URL]`: simulated traders that trade through the API."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from markets.crowd import bots
+from markets.models import Scope
+from markets.services import accounts
+
+
+class Command(BaseCommand):
+    help = "Trade with simulated traders. With --key on any instance; without, with traders made in this one's database."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="the instance (default: %(default)s)")
+        parser.add_argument(
+            "--key", action="append", default=[], help="an API key with the scope trade; repeat for more traders"
+        )
+        parser.add_argument("--traders", type=int, default=12, help="how many to make where no key is given")
+        parser.add_argument("--per-second", type=float, default=2.0, help="actions of all traders together")
+        parser.add_argument("--seconds", type=float, help="stop after so long (default: run until ended)")
+
+    def handle(
+        self, *, url: str, key: list[str], traders: int, per_second: float, seconds: float | None, **_options: Any
+    ) -> None:
+        if per_second <= 0 or traders < 1:
+            raise CommandError("--per-second and --traders must be more than 0.")
+        keys = key or [make_trader(number) for number in range(1, traders + 1)]
+        try:
+            made = asyncio.run(bots.run(url, keys, per_second=per_second, seconds=seconds))
+        except PermissionError as error:
+            raise CommandError(f"The server refused a key: {error}") from None
+        self.stdout.write(f"{made} trades made.")
+
+
+def make_trader(number: int) -> str:
+    """A user of this instance who cannot sign in, and a new key for them; keys of earlier runs end."""
+    users = get_user_model()._default_manager
+    name = f"crowd-{number:02}"
+    user = users.filter(**{users.model.USERNAME_FIELD: name}).first() or users.create_user(name)
+    now = timezone.now()
+    for earlier in user.api_keys.filter(name="crowd", revoked_at=None):
+        accounts.revoke_key(user=user, key_id=earlier.pk, now=now)
+    return accounts.issue_key(user=user, now=now, name="crowd", scopes=[Scope.READ, Scope.TRADE])[1]
