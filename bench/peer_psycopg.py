@@ -16,7 +16,10 @@ def trade(connection: psycopg.Connection[Any], market: int, trader: int, outcome
     now = datetime.now(UTC)
     with connection.transaction(), connection.cursor() as cursor:
         run = cursor.execute
-        assert run("SELECT id FROM markets_trade WHERE trader_id = %s AND client_order_id = %s", [trader, order]).fetchone() is None
+        assert (
+            run("SELECT id FROM markets_trade WHERE trader_id = %s AND client_order_id = %s", [trader, order]).fetchone()
+            is None
+        )
         row = run("SELECT liquidity, seq FROM markets_market WHERE id = %s FOR UPDATE", [market]).fetchone()
         assert row is not None
         liquidity, seq = row[0], row[1] + 1

@@ -48,7 +48,10 @@ def compare() -> list[str]:
     from markets.services import trading
     from markets.services.trading import Order
 
-    lines = ["| trades per second, one connection | plain psycopg, a statement per fact | the service | ratio |", "|---|---|---|---|"]
+    lines = [
+        "| trades per second, one connection | plain psycopg, a statement per fact | the service | ratio |",
+        "|---|---|---|---|",
+    ]
     for label, count in (("one hot market", 1), ("fifty markets", 50)):
         markets, people = scene(count)
         now = time.time_ns
@@ -162,7 +165,13 @@ def behind_a_million() -> list[str]:
     first = thousand()
     seq = Market.objects.get(pk=market).seq
     trader = people[0]
-    facts = {"market": market, "outcome": outcome, "trader": trader.pk, "most": 10**6, "account": Account.objects.get(user=trader).pk}
+    facts = {
+        "market": market,
+        "outcome": outcome,
+        "trader": trader.pk,
+        "most": 10**6,
+        "account": Account.objects.get(user=trader).pk,
+    }
     facts["market_account"] = Account.objects.get(market=market).pk
     begun = time.perf_counter()
     for start in range(seq, seq + 10**6, 50_000):

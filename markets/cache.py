@@ -17,6 +17,7 @@ import structlog
 from django.core.cache import cache
 from django_redis import get_redis_connection
 from redis import RedisError
+from redis.commands.core import Script
 
 from markets.errors import NotFound
 from markets.selectors import markets
@@ -35,6 +36,9 @@ if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return
 redis.call('SET', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2], 'EX', ARGV[3])
 return 1
 """
+
+
+_store: Final = Script(None, _STORE_IF_NEWER.encode())  # sent by its digest
 
 
 class Redis:
@@ -103,7 +107,7 @@ def encode(value: object) -> bytes:
 
 def store_market(market_id: int, seq: int, body: bytes, *, ttl: int = TTL) -> bool:
     """Keep `body` as the market's state at `seq`, unless Redis holds a newer one; says whether it was kept."""
-    return bool(redis.ask(lambda client: client.eval(_STORE_IF_NEWER, 1, _key(market_id), seq, body, ttl), 0))
+    return bool(redis.ask(lambda client: _store(keys=[_key(market_id)], args=[seq, body, ttl], client=client), 0))
 
 
 def overtake(market_id: int, seq: int) -> None:

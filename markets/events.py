@@ -26,8 +26,8 @@ def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, n
     """
     assert connection.in_atomic_block, "record() belongs into the transaction that makes the change"
     market.seq += 1
-    market.updated_at = now
-    market.save(update_fields=["seq", "updated_at"])
+    market.updated_at = market.active_at = now
+    market.save(update_fields=["seq", "updated_at", "active_at"])
     event = Event.objects.create(
         market=market,
         seq=market.seq,
@@ -38,20 +38,29 @@ def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, n
         prices=market.price_texts(),
         request_id=current_request_id(),
     )
-    transaction.on_commit(partial(announce, event, public=market.public))
+    transaction.on_commit(partial(_follow, event, public=market.public))
     return event
 
 
-def recorded(event: Event) -> None:
-    """As `record`, for a service that wrote the event's row itself, in the statement that made the change."""
+def recorded(message: dict[str, Any]) -> None:
+    """As `record`, for a service that wrote a public event's row itself, in the statement that made the change.
+
+    `message` is what `Event.message` says of that row. It has no reactions.
+    """
     assert connection.in_atomic_block
-    transaction.on_commit(partial(announce, event, public=True))
+    transaction.on_commit(partial(announce, message))
 
 
-def announce(event: Event, *, public: bool) -> None:
-    """After commit: overtake the cache, ring the doorbell, hand the reactions to a worker. None of them can fail the write."""
-    cache.overtake(event.market_id, event.seq)
+def announce(message: dict[str, Any]) -> None:
+    """After commit: overtake the cache and ring the doorbell. Neither can fail the write."""
+    cache.overtake(message["market_id"], message["seq"])
+    doorbell.ring(message)
+
+
+def _follow(event: Event, *, public: bool) -> None:
+    """After commit: announce the event if anybody may know of it, and hand its reactions to a worker."""
     if public:
-        doorbell.ring(event.message())
-    if event.pending:
-        tasks.send(tasks.react, event.pk)
+        announce(event.message())
+    else:
+        cache.overtake(event.market_id, event.seq)
+    tasks.send(tasks.react, event.pk)

@@ -36,7 +36,10 @@ def test_real_questions_are_traded_and_settled_as_they_ended(world):
 
     now = datetime(2025, 12, 20, tzinfo=UTC)
     importing.import_markets(table=importing.parse_csv(RESOLVED.read_bytes()), actor=None, now=now)
-    ends = {row["external_id"]: row["resolved_to"] for row in csv.DictReader(io.StringIO(RESOLVED.read_text(encoding="utf-8"), newline=""))}
+    ends = {
+        row["external_id"]: row["resolved_to"]
+        for row in csv.DictReader(io.StringIO(RESOLVED.read_text(encoding="utf-8"), newline=""))
+    }
     before = 0.0
     traders, chance = [person("ann"), person("ben")], random.Random(1)
     markets = list(Market.objects.filter(status="active"))

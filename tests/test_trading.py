@@ -14,7 +14,7 @@ from markets.amounts import MICRO
 from markets.models import Account, Event, JournalEntry, Market, Position, Posting, Trade
 from markets.pricing import worst_loss
 from markets.selectors import audit, portfolio
-from markets.services import ledger, lifecycle, resolution, trading
+from markets.services import ledger, lifecycle, resolution, trade_sql, trading
 from markets.services.auditing import audit_ledger
 from markets.services.trading import Order
 from tests.conftest import NOW, person
@@ -403,7 +403,7 @@ def race(first, second):
         patch.setattr(
             trading,
             "_run",
-            lambda sql, p: after_lock(run(sql, p)) if "FOR UPDATE\n" in sql and "close_at" in sql else run(sql, p),
+            lambda sql, p: after_lock(run(sql, p)) if sql is trade_sql.LOCK else run(sql, p),
         )
 
         def call(name, work):

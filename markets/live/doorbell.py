@@ -20,6 +20,7 @@ logger = structlog.get_logger("bellwether.live")
 
 LAYER: Final = "doorbell"
 GROUP: Final = "events"
+PAUSE: Final = 0.02  # seconds between two messages: a lone ring leaves at once, a burst leaves together
 MOST_WAITING: Final = 10_000  # messages; beyond that a lost ring is cheaper than memory
 
 
@@ -63,6 +64,7 @@ class Doorbell:
                 if self.quiet:
                     logger.info("doorbell_available")
                 self.quiet = False
+            await asyncio.sleep(PAUSE)
 
     def drain(self) -> None:
         """Before the process ends, give what waits up to a second to leave."""

@@ -12,11 +12,13 @@ from markets.models.market import Market
 class Event(models.Model):
     """One fact about a market. Written by `events.record` alone, and never changed but for `pending`."""
 
-    market = models.ForeignKey(Market, models.CASCADE, related_name="events")
+    market = models.ForeignKey(Market, models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Gapless and strictly increasing within the market.")
     type = models.CharField(max_length=40)
     at = models.DateTimeField()
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     payload = models.JSONField(default=dict)
     prices = models.JSONField(default=dict, help_text="Each outcome's price after the event, as a decimal string.")
     request_id = models.CharField(max_length=64, blank=True)

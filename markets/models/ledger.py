@@ -51,7 +51,9 @@ class JournalEntry(models.Model):
     kind = models.CharField(max_length=9, choices=Kind.choices)
     at = models.DateTimeField()
     market = models.ForeignKey(Market, models.PROTECT, null=True, blank=True, related_name="entries")
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     note = models.CharField(max_length=300, blank=True)
     reverses = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reversed_by")
 
@@ -65,8 +67,8 @@ class JournalEntry(models.Model):
 class Posting(models.Model):
     """One side of an entry. `balance` is the account's balance after it."""
 
-    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="postings")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="postings")
+    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="postings", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="postings", db_index=False)
     amount = models.BigIntegerField()
     balance = models.BigIntegerField()
 

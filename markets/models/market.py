@@ -101,6 +101,9 @@ class Market(models.Model):
     volume = models.BigIntegerField(default=0)
     trade_count = models.BigIntegerField(default=0)
     trader_count = models.BigIntegerField(default=0)
+    # Indexed, so a trade changes them only now and then: else each would write to every index of this table (see trade_sql).
+    ranked_volume = models.BigIntegerField(default=0, help_text="The volume for sorting, up to 2 % behind.")
+    active_at = models.DateTimeField(help_text="The last event for sorting, up to a minute behind.")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When the last event happened.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
@@ -132,8 +135,8 @@ class Market(models.Model):
         indexes = [
             models.Index(fields=["status", "-id"], name="market_status"),
             models.Index(F("close_at").asc(nulls_last=True), F("id"), name="market_closing"),
-            models.Index(fields=["-volume", "-id"], name="market_volume"),
-            models.Index(fields=["-updated_at", "-id"], name="market_activity"),
+            models.Index(fields=["-ranked_volume", "-id"], name="market_volume"),
+            models.Index(fields=["-active_at", "-id"], name="market_activity"),
             GinIndex(fields=["search_vector"], name="market_search"),
             GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="market_name_similar"),
         ]
@@ -158,7 +161,7 @@ class Market(models.Model):
 class Outcome(models.Model):
     """One answer of a market."""
 
-    market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes")
+    market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes", db_index=False)
     position = models.SmallIntegerField()
     label = models.CharField(max_length=120)
     probability = models.BigIntegerField(help_text="The prior, in millionths; a market's sum to a million.")

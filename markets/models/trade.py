@@ -16,9 +16,10 @@ class Side(models.TextChoices):
 class Trade(models.Model):
     """An order that was carried out. `cost` is what a buyer paid or a seller got; prices are of the outcome."""
 
-    market = models.ForeignKey(Market, models.PROTECT, related_name="trades")
+    # No index of their own where one below begins with the column: each would cost every trade, and mislead the planner.
+    market = models.ForeignKey(Market, models.PROTECT, related_name="trades", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="trades")
-    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades")
+    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades", db_index=False)
     side = models.CharField(max_length=4, choices=Side.choices)
     shares = models.BigIntegerField()
     cost = models.BigIntegerField()
@@ -51,8 +52,8 @@ class Position(models.Model):
     `net_cost` is all that was paid for it less all that was got for it by selling, `payout` what it settled at.
     """
 
-    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions")
-    market = models.ForeignKey(Market, models.PROTECT, related_name="positions")
+    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions", db_index=False)
+    market = models.ForeignKey(Market, models.PROTECT, related_name="positions", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="positions")
     shares = models.BigIntegerField(default=0)
     cost_basis = models.BigIntegerField(default=0, help_text="What the shares still held have cost.")
@@ -79,8 +80,8 @@ class Candle(models.Model):
         MINUTE = 60
         HOUR = 3600
 
-    market = models.ForeignKey(Market, models.CASCADE, related_name="candles")
-    outcome = models.ForeignKey(Outcome, models.CASCADE, related_name="candles")
+    market = models.ForeignKey(Market, models.CASCADE, related_name="candles", db_index=False)
+    outcome = models.ForeignKey(Outcome, models.CASCADE, related_name="candles", db_index=False)
     period = models.IntegerField(choices=Period.choices)
     start = models.DateTimeField()
     open = models.BigIntegerField()

@@ -11,8 +11,8 @@ from markets.selectors.search import matching
 ORDERS: Final = {
     "newest": ["-id"],
     "closing": ["close_at", "id"],
-    "volume": ["-volume", "-id"],
-    "activity": ["-updated_at", "-id"],
+    "volume": ["-ranked_volume", "-id"],
+    "activity": ["-active_at", "-id"],
 }
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 
 from markets.amounts import to_text
 from markets.errors import NotFound
-from markets.models import Category, Market, Resolution, Tag
+from markets.models import Category, Event, Market, Resolution, Tag
 
 
 def time_text(at: datetime | None) -> str | None:
@@ -84,13 +84,13 @@ def heads(market_ids: Iterable[int]) -> dict[int, int]:
 
 def moved_since(at: datetime, *, most: int = 1000) -> dict[int, int]:
     """The `seq` of the public markets to which something happened since `at`, by id."""
-    recent = Market.objects.public().filter(updated_at__gte=at).order_by("-updated_at", "-id")
-    return dict(recent.values_list("pk", "seq")[:most])
+    recent = Event.objects.filter(at__gte=at, market__public=True).order_by().values("market")
+    return dict(recent.annotate(newest=Max("seq")).values_list("market", "newest")[:most])
 
 
 def lively(*, most: int = 500) -> list[Market]:
     """The public markets with the newest events: what the all-markets stream starts from."""
-    recent = Market.objects.public().order_by("-updated_at", "-id").defer("search_vector", "description", "resolution_criteria")
+    recent = Market.objects.public().order_by("-active_at", "-id").defer("search_vector", "description", "resolution_criteria")
     return list(recent.prefetch_related("outcomes")[:most])
 
 

@@ -87,6 +87,7 @@ def add_market(
         source_url=wording.link("source_url", source_url),
         created_at=now,
         updated_at=now,
+        active_at=now,
         created_by_id=actor.pk if actor else None,
         public=status != Status.DRAFT,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,11 +19,13 @@ from config.logs import current_request_id
 from markets import errors, events
 from markets.amounts import LARGEST, MICRO, to_text
 from markets.event_types import EventType
-from markets.models import Event, Market, Side, Status, Trade
+from markets.models import Market, Side, Status, Trade
 from markets.pricing import Book
+from markets.selectors.markets import time_text
 from markets.services import ledger, trade_sql
 
 LEAST_SHARES: Final = MICRO // 100
+SIDES: Final = frozenset(Side.values)
 LONGEST_ORDER_ID: Final = 100
 
 
@@ -45,7 +47,7 @@ class Order:
 
     def check(self) -> None:
         """Raise Invalid for an order that no market could carry out."""
-        if self.side not in Side.values:
+        if self.side not in SIDES:
             raise errors.Invalid(side="Choose buy or sell.")
         if (self.shares is None) == (self.amount is None):
             raise errors.Invalid(shares="Give either shares or an amount.")
@@ -62,7 +64,17 @@ class Order:
 
     def digest(self, market_id: int) -> bytes:
         """What makes this order the same as another under the same key."""
-        return hashlib.sha256(json.dumps([market_id, asdict(self)], sort_keys=True).encode()).digest()
+        facts = (
+            market_id,
+            self.outcome_id,
+            self.side,
+            self.shares,
+            self.amount,
+            self.max_cost,
+            self.min_proceeds,
+            self.max_price,
+        )
+        return hashlib.sha256(repr(facts).encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,8 @@ def _trade(
         at=now,
         client_order_id=client_order_id,
     )
-    event = _event(trade, ids, priced)
+    payload = _payload(trade, priced)
+    prices = {str(outcome_id): to_text(price) for outcome_id, price in zip(ids, priced.after, strict=True)}
     written = _run(
         trade_sql.WRITE,
         {
@@ -170,39 +183,29 @@ def _trade(
             "seq": Int8(trade.seq),
             "at": now,
             "digest": digest,
-            "payload": json.dumps(event.payload),
-            "prices": json.dumps(event.prices),
-            "request_id": event.request_id,
+            "payload": json.dumps(payload),
+            "prices": json.dumps(prices),
+            "request_id": current_request_id(),
             "ids": ids,
             "before": priced.before,
             "after": priced.after,
         },
     )
-    trade.pk = event.payload["trade_id"] = written.id
-    events.recorded(event)
+    trade.pk = written.id
+    facts = {"market_id": market_id, "seq": trade.seq, "at": time_text(now)}
+    events.recorded({"type": str(EventType.TRADE), **facts, **payload, "trade_id": trade.pk, "prices": prices})
     return trade, True
 
 
-def _event(trade: Trade, ids: list[int], priced: Quote) -> Event:
-    """The event that tells of the trade; it does not say whose it was."""
-    payload = {
+def _payload(trade: Trade, priced: Quote) -> dict[str, Any]:
+    """What the event tells of the trade. It does not say whose it was."""
+    return {
         "outcome_id": trade.outcome_id,
         "side": str(trade.side),
         "shares": to_text(trade.shares),
         "cost": to_text(trade.cost),
         "average_price": to_text(priced.average_price),
     }
-    prices = {str(outcome_id): to_text(price) for outcome_id, price in zip(ids, priced.after, strict=True)}
-    return Event(
-        market_id=trade.market_id,
-        seq=trade.seq,
-        type=EventType.TRADE,
-        at=trade.at,
-        payload=payload,
-        prices=prices,
-        request_id=current_request_id(),
-        pending=False,
-    )
 
 
 def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
