@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: demo test lint help compile
+.PHONY: demo test lint bench help compile
 help:  ## what this Makefile can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -16,6 +16,9 @@ lint: .venv/dev  ## style, types, layers
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+bench: .venv/dev  ## what a trade costs, beside plain psycopg (some minutes)
+	@$(PY) -m bench.trades --million
 
 compile: .venv/dev  ## requirements*.txt from pyproject.toml
 	@$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.txt

@@ -7,6 +7,7 @@ process over one connection each, turn by turn, on a PostgreSQL of this run's ow
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import statistics
 import sys
@@ -33,6 +34,8 @@ def main() -> None:
 
         django.setup()
         call_command("migrate", verbosity=0)
+        gc.freeze()  # as the server does (config/asgi.py)
+        gc.set_threshold(50_000, 20, 20)
         lines = compare()
         if options.million:
             lines += behind_a_million()
@@ -185,6 +188,7 @@ def behind_a_million() -> list[str]:
     thousand()
     last = thousand()
     early, late = statistics.median(first), statistics.median(last)
+    reads = {name: median_ms(read) for name, read in history_reads(market, outcome).items()}
     return [
         "",
         f"| one trade, median of 1,000 (a million trades were filled in in {filled:.0f} s) | ms |",
@@ -192,7 +196,35 @@ def behind_a_million() -> list[str]:
         f"| in a market with 1,000 trades | {early * 1000:.2f} |",
         f"| behind a million | {late * 1000:.2f} |",
         f"| ratio | **{late / early:.2f}** |",
+        *(f"| {name}, behind a million | {took:.2f} |" for name, took in reads.items()),
     ]
+
+
+def median_ms(read: Callable[[], object]) -> float:
+    """Milliseconds of the median of 30 calls."""
+    took = []
+    for _ in range(30):
+        begun = time.perf_counter()
+        read()
+        took.append(time.perf_counter() - begun)
+    return statistics.median(took) * 1000
+
+
+def history_reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
+    """The reads of a market's history."""
+    from datetime import timedelta
+
+    from markets.models import Market
+    from markets.selectors import history
+    from markets.selectors.pages import page
+
+    market, now = Market.objects.whole().get(pk=market_id), clock()
+    month = {"start": now - timedelta(days=30), "end": now}
+    return {
+        "price history, 30 days in 200 points": lambda: history.prices_over_time(market, points=200, **month),
+        "candlesticks, 30 days in hours": lambda: history.candlesticks(outcome_id, minutes=60, **month),
+        "newest 50 trades": lambda: page(history.trades(market_id), order=["-id"], limit=50, cursor=None),
+    }
 
 
 if __name__ == "__main__":

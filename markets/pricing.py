@@ -89,7 +89,7 @@ class Book:
         return _last(lambda shares: self._cost(logs, shares) <= amount, int(guess))
 
     def shares_to_raise(self, outcome: int, amount: int) -> int | None:
-        """The fewest micro-shares whose sale pays `amount`, about `-b·ln(1 - (1 - e^-x)/p)`; None if none do."""
+        """The fewest micro-shares that raise `amount`, about `-b·ln(1 - (1 - e^-x)/p)`; None if none do."""
         logs, x = self._logs(outcome), amount / self.liquidity
         left = expm1(-x) / exp(logs[0]) if logs[0] > -LARGE else -1.0
         guess = -self.liquidity * log1p(left) if left > -1 else LARGEST

@@ -36,6 +36,11 @@ def project(tmp_path_factory):
         shutil.rmtree(embedded.home_of(copy / "var"), ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "CROWD", "0")
+
+
 def manage(project, *arguments, **environment):
     """`manage.py` with these arguments, its output in one pipe."""
     command = [sys.executable, "manage.py", *arguments]
@@ -74,10 +79,10 @@ class Demo:
 
 def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request):
     port = embedded.free_port()
-    demo = Demo(project, PORT=str(port))
+    demo = Demo(project, PORT=str(port), CROWD="1")
     assert demo.ready, demo.lines
     access = json.loads((project / "var" / "demo.json").read_text())
-    assert set(access) >= {"base_url", "admin_username", "admin_password", "staff_api_key"}
+    assert set(access) >= {"base_url", "admin_username", "admin_password", "staff_api_key", "trader_api_key"}
     assert access["base_url"] == f"http://127.0.0.1:{port}"
     assert (project / "var" / "demo.json").stat().st_mode & 0o077 == 0
     request.addfinalizer(
@@ -87,6 +92,9 @@ def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request)
     )
     assert client.get("/static/markets/site.css").status_code == 200
     made = client.post("/api/v1/markets/", json={"name": "Will it last?"}).json()
+    trader = {"Authorization": f"Bearer {access['trader_api_key']}"}
+    assert client.get("/api/v1/me", headers=trader).json()["balance"] == "1000"
+    wait_for(lambda: any(m["trade_count"] for m in client.get("/api/v1/markets/?sort=volume").json()["items"]), 20)
 
     beside = manage(project, "shell", "-c", "from markets.models import Market; print('count', Market.objects.count())")
     assert "count 43" in beside.communicate(timeout=30)[0]

@@ -25,9 +25,10 @@ from markets.services.trading import Order
 from markets.services.wording import OutcomeDraft
 from tests.conftest import NOW, person
 
-EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "25"))  # of 50 steps each; 1000 for a night
+EXAMPLES = int(os.environ.get("INVARIANT_EXAMPLES", "40"))  # of 50 steps each; 1000 for a night
 
 
+STEPS: list[int] = []  # one for each time that everything was checked
 RUNS = itertools.count()  # Hypothesis seeds `random` anew for every example
 
 
@@ -106,6 +107,7 @@ class Exchange(RuleBasedStateMachine):
 
     @invariant()
     def every_promise_holds(self):
+        STEPS.append(1)
         assert audit.breaches() == []
 
     @invariant()
@@ -119,3 +121,4 @@ def test_every_promise_holds_whatever_happens(world):
         max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     run_state_machine_as_test(Exchange, settings=profile)
+    assert len(STEPS) >= min(1000, EXAMPLES * 25)

@@ -11,7 +11,7 @@ a million times stays on its page and in no index twice (PostgreSQL's heap-only 
 from typing import Final
 
 LOCK: Final = """
-SELECT id, status, close_at, liquidity, price_floor, seq, public FROM markets_market WHERE id = %(market)s FOR UPDATE
+SELECT status, close_at, liquidity, price_floor, seq FROM markets_market WHERE id = %(market)s AND public FOR UPDATE
 """
 
 READ: Final = """
@@ -47,7 +47,6 @@ WITH entry AS (
         ranked_volume = CASE WHEN volume + %(cost)s > ranked_volume * 1.02 THEN volume + %(cost)s ELSE ranked_volume END,
         active_at = CASE WHEN active_at < %(at)s - interval '1 minute' THEN %(at)s ELSE active_at END
     WHERE id = %(market)s
-    RETURNING volume, trade_count, trader_count
 ), position AS (
     INSERT INTO markets_position AS held (trader_id, market_id, outcome_id, shares, cost_basis, realised, net_cost, payout)
     VALUES (%(trader)s, %(market)s, %(outcome)s, %(holding)s, %(basis)s, %(realised)s, %(paid)s, 0)
@@ -73,6 +72,5 @@ WITH entry AS (
     ON CONFLICT (outcome_id, period, start) DO UPDATE SET high = greatest(candle.high, excluded.close),
         low = least(candle.low, excluded.close), close = excluded.close, volume = candle.volume + excluded.volume
 )
-SELECT trade.id, market.volume, market.trade_count, market.trader_count, trader_account.balance
-FROM trade, market, trader_account
+SELECT id FROM trade
 """
