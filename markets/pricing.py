@@ -103,7 +103,7 @@ def _log_sum(a: float, b: float) -> float:
 
 
 def _last(holds: Callable[[int], bool], guess: int) -> int:
-    """The largest n from 0 to LARGEST for which `holds`, which is true up to some n and false beyond; `guess` is about there."""
+    """The largest n up to LARGEST for which `holds`, which is true up to some n and false beyond; `guess` is about there."""
     low, high, step = 0, LARGEST + 1, 1
     guess = min(max(guess, 0), LARGEST)
     if guess == 0 or holds(guess):
