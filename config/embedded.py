@@ -317,9 +317,7 @@ def for_command(command: str) -> Iterator[None]:
     if not missing:
         yield
         return
-    say: SHARED = Path("/var/lib/bellwether")  # root's servers run as nobody, and live here
-
-type_of_say = print if command == "demo" else lambda _line: None
+    say: type_of_say = print if command == "demo" else lambda _line: None
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a plain kill must still run the `finally` blocks
         signal.signal(name, _interrupt)
     with ExitStack() as stack, (VAR_DIR / "embedded.lock").open("w") as lock:
