@@ -1,6 +1,9 @@
 """Pytest plugin: PostgreSQL and Valkey of this run's own, from the same wheels as the demo, before the settings are read."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 os.environ.update(
     BASE_URL="http://testserver",
@@ -14,6 +17,7 @@ for name in ("REDIS_URL", "DEBUG"):  # never the ones of an installation: tests 
 
 from config import embedded
 
+ROOT = Path(__file__).resolve().parents[1]
 _servers = None
 
 if worker := os.environ.get(
@@ -24,6 +28,8 @@ else:
     os.environ.pop("DATABASE_URL", None)
     _servers = embedded.for_tests()
     _servers.__enter__()
+    # the pages' files, as every installation collects them; once, before any worker starts
+    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], cwd=ROOT, check=True)
 
 
 def pytest_unconfigure() -> None:
