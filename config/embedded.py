@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 
 SHARED = Path("/var/lib/bellwether")  # root's servers run as nobody, and live here
 
-type_of_say = Callable[[str], None]
+Say = Callable[[str], None]
 running: dict[str, "subprocess.Popen[bytes]"] = {}  # the servers that this process started, by name
 
 
@@ -267,7 +267,7 @@ def secret_key(home: Path) -> str:
     return hashlib.sha256(b"secret key" + _password(home).encode()).hexdigest()
 
 
-def _start(stack: ExitStack, home: Path, *, durable: bool, say: type_of_say) -> dict[str, str]:
+def _start(stack: ExitStack, home: Path, *, durable: bool, say: Say) -> dict[str, str]:
     """Start the servers that the environment does not name; gives what to add to the environment."""
     check_room(_made(home))
     addresses = {}
@@ -317,7 +317,7 @@ def for_command(command: str) -> Iterator[None]:
     if not missing:
         yield
         return
-    say: type_of_say = print if command == "demo" else lambda _line: None
+    say: Say = print if command == "demo" else lambda _line: None
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a plain kill must still run the `finally` blocks
         signal.signal(name, _interrupt)
     with ExitStack() as stack, (VAR_DIR / "embedded.lock").open("w") as lock:

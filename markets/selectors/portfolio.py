@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 
-from markets.amounts import MICRO, to_micro, to_text
+from markets.amounts import MICRO, to_text
 from markets.models import Account, Position, Posting, Status, Trade
 from markets.selectors.markets import time_text
 
@@ -25,44 +25,48 @@ def positions(user: AbstractBaseUser) -> QuerySet[Position]:
     return held.prefetch_related("market__outcomes").defer("market__search_vector", "market__description")
 
 
-def present_position(position: Position) -> dict[str, Any]:
-    """A position at current prices. A settled one is worth nothing more: what it paid is `payout`."""
-    market, outcome = position.market, position.outcome
-    price = next(price for other, price in market.priced() if other.pk == outcome.pk)
+def _figures(position: Position) -> dict[str, int]:
+    """Price, value and profit of a position at current prices. A settled one is worth nothing more than it paid."""
+    market = position.market
+    price = next(price for outcome, price in market.priced() if outcome.pk == position.outcome_id)
     settled = market.status in SETTLED
     value = 0 if settled else position.shares * price // MICRO
-    open_profit = 0 if settled else value - position.cost_basis
-    realised = position.realised
-    if market.status == Status.RESOLVED:
-        realised += position.payout - position.cost_basis
+    paid = position.payout - position.cost_basis if market.status == Status.RESOLVED else 0
+    return {
+        "price": price,
+        "value": value,
+        "open_profit": 0 if settled else value - position.cost_basis,
+        "realised_profit": position.realised + paid,
+    }
+
+
+def present_position(position: Position) -> dict[str, Any]:
+    """A position at current prices. What a settled one paid is `payout`."""
+    market = position.market
     return {
         "market_id": market.pk,
         "slug": market.slug,
         "name": market.name,
         "status": market.status,
-        "outcome_id": outcome.pk,
-        "label": outcome.label,
+        "outcome_id": position.outcome_id,
+        "label": position.outcome.label,
         "shares": to_text(position.shares),
         "cost_basis": to_text(position.cost_basis),
-        "price": to_text(price),
-        "value": to_text(value),
-        "open_profit": to_text(open_profit),
-        "realised_profit": to_text(realised),
+        **{name: to_text(amount) for name, amount in _figures(position).items()},
         "payout": to_text(position.payout),
     }
 
 
 def summary(user: AbstractBaseUser) -> dict[str, Any]:
     """Balance, the value of what is held, and profit."""
-    shown = [present_position(position) for position in positions(user)]
-    totals = {name: sum(to_micro(p[name]) for p in shown) for name in ("value", "open_profit", "realised_profit")}
+    held = [_figures(position) for position in positions(user)]
     return {
         "id": user.pk,
         "username": user.get_username(),
         "balance": to_text(balance(user)),
-        "positions_value": to_text(totals["value"]),
-        "open_profit": to_text(totals["open_profit"]),
-        "realised_profit": to_text(totals["realised_profit"]),
+        "positions_value": to_text(sum(figures["value"] for figures in held)),
+        "open_profit": to_text(sum(figures["open_profit"] for figures in held)),
+        "realised_profit": to_text(sum(figures["realised_profit"] for figures in held)),
     }
 
 
