@@ -15,13 +15,11 @@ from django.conf import settings
 from servestatic import ServeStaticASGI
 
 from config.logs import RequestLog
-from markets.routing import streams
+from markets.hot import Hot
+from markets.routing import sockets, streams
 
-application: Any = RequestLog(
-    ServeStaticASGI(
-        ProtocolTypeRouter({"http": URLRouter(streams(otherwise=django))}), root=str(settings.STATIC_ROOT), prefix="static/"
-    )
-)
+routes = ProtocolTypeRouter({"http": URLRouter(streams(otherwise=django)), "websocket": URLRouter(sockets())})
+application: Any = Hot(RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/")))
 
 # What is loaded now lives as long as the process: the collector need not look at it again.
 gc.freeze()

@@ -161,6 +161,9 @@ logs.configure(json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "j
 
 # --- Bellwether -------------------------------------------------------------------------------------------------------
 STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits that a new trader begins with
+LOG_HOT_ONE_IN = env.number("LOG_HOT_ONE_IN", 100, least=1)  # answers from memory are logged one in so many; errors always
+STREAMS_PER_ADDRESS = env.number("STREAMS_PER_ADDRESS", 500, least=1)  # open streams from one address, in each process
+STREAMS_PER_PROCESS = env.number("STREAMS_PER_PROCESS", 10_000, least=1)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, least=1)  # calls a minute and key
 
 UNFOLD = {

@@ -69,6 +69,14 @@ class RateLimited(Refused):
         self.retry_after = retry_after
 
 
+class TooManyStreams(Refused):
+    code = "too_many_streams"
+    retry_after = 10  # seconds
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}: close one, or try again in {self.retry_after} s.")
+
+
 class MarketNotActive(Refused):
     code = "market_not_active"
 

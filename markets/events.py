@@ -42,13 +42,20 @@ def record(market: Market, kind: EventType, *, actor: AbstractBaseUser | None, n
     return event
 
 
-def recorded(message: dict[str, Any]) -> None:
+def recorded(message: dict[str, Any], *, whose: int) -> None:
     """As `record`, for a service that wrote a public event's row itself, in the statement that made the change.
 
-    `message` is what `Event.message` says of that row. It has no reactions.
+    `message` is what `Event.message` says of that row. It has no reactions. The balance of user `whose` moved with it.
     """
     assert connection.in_atomic_block
     transaction.on_commit(partial(announce, message))
+    moved([whose])
+
+
+def moved(user_ids: list[int]) -> None:
+    """Something of these users' own changes with the caller's transaction: their private streams look after its commit."""
+    if user_ids:
+        transaction.on_commit(partial(doorbell.ring, {"users": user_ids}))
 
 
 def announce(message: dict[str, Any]) -> None:

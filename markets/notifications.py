@@ -17,8 +17,8 @@ from markets.models import Event, Notification, Status
 BATCH = 100  # e-mails sent over one connection
 
 
-def create_for(event: Event, *, now: datetime) -> int:
-    """Notify those whom the event concerns, once each; gives how many e-mails are now due.
+def create_for(event: Event, *, now: datetime) -> list[Notification]:
+    """Notify those whom the event concerns, once each; gives what they are told.
 
     Staff hear of every new market, followers of a category when a market in it becomes public.
     """
@@ -32,7 +32,7 @@ def create_for(event: Event, *, now: datetime) -> int:
         recipients = _followers(event)
         text = f"Now public: {market.name}"
     else:
-        return 0
+        return []
     by_mail = not event.payload.get("imported")  # an import of a thousand rows is no reason for a thousand e-mails
     email_field = get_user_model().get_email_field_name()
     rows = [
@@ -42,7 +42,7 @@ def create_for(event: Event, *, now: datetime) -> int:
         for user in recipients.distinct()
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    return sum(row.email_due for row in rows)
+    return rows
 
 
 def _users(which: Q) -> QuerySet[AbstractBaseUser]:

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from markets.consumers import LobbyStream, MarketStream
+from markets.consumers.socket import NoSocket, SocketStream
+from markets.consumers.sse import LobbyStream, MarketStream, PersonStream
 
 
 def streams(*, otherwise: Any) -> list[Any]:
@@ -12,5 +13,11 @@ def streams(*, otherwise: Any) -> list[Any]:
     return [
         path("api/v1/markets/stream", LobbyStream.as_asgi()),
         path("api/v1/markets/<int:market_id>/stream", MarketStream.as_asgi()),
+        path("api/v1/me/stream", PersonStream.as_asgi()),
         re_path("", otherwise),
     ]
+
+
+def sockets() -> list[Any]:
+    """The WebSocket's routes."""
+    return [path("ws/v1/stream", SocketStream.as_asgi()), re_path("", NoSocket.as_asgi())]

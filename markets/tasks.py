@@ -12,6 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from markets import notifications, reports, search
+from markets.live import doorbell
 from markets.models import Event, Report
 
 logger = structlog.get_logger("bellwether.tasks")
@@ -51,9 +52,12 @@ def react(event_id: int) -> None:
         if event is None:  # done before, or being done
             return
         search.index(event.market_id)
-        emails = notifications.create_for(event, now=timezone.now())
+        told = notifications.create_for(event, now=timezone.now())
         event.pending = False
         event.save(update_fields=["pending"])
+    if told:
+        doorbell.ring({"users": [notification.user_id for notification in told]})
+    emails = sum(notification.email_due for notification in told)
     with structlog.contextvars.bound_contextvars(request_id=event.request_id):
         logger.info("event_handled", market_id=event.market_id, seq=event.seq, type=event.type, emails_due=emails)
         if emails:

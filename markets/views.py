@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from markets import hot
 from markets.errors import Invalid, NotFound
 from markets.models import Category
 from markets.selectors import catalogue, markets
@@ -21,6 +22,7 @@ SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing so
 @require_safe
 async def home(request: HttpRequest) -> HttpResponse:
     """The list of markets."""
+    hot.about(request, hot.EVERY)
     return await in_thread(_home, request)
 
 
@@ -60,4 +62,5 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
     except NotFound:
         raise Http404 from None
     resolution = next((r for r in found.resolutions.all() if r.reversed_at is None), None)
+    hot.about(request, found.pk)
     return render(request, "markets/detail.html", {"market": found, "resolution": resolution})

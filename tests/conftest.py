@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ from django.db import connection, connections
 from django.test.utils import setup_databases
 
 from config import embedded
+from markets import hot
 from markets.models import Market, Scope
 from markets.services import accounts, catalogue
 
@@ -48,6 +50,7 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """An empty database and Redis with real transactions: what commits is seen by every thread and process."""
     cache.clear()
+    hot.memory.clear()
     with django_db_blocker.unblock():
         yield
         tables = sorted(set(connection.introspection.table_names()) - KEPT)
@@ -133,7 +136,7 @@ class Process:
     def __init__(self, *arguments: str, **environment: str) -> None:
         database = settings.DATABASES["default"]
         url = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**database) + connection.settings_dict["NAME"]
-        self.log = open(f"/tmp/bellwether-test-{os.getpid()}-{arguments[0]}.log", "w+b")
+        self.log = open(f"/tmp/bellwether-test-{os.getpid()}-{uuid4().hex}.log", "w+b")
         self.child = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             env={**os.environ, "DATABASE_URL": url, "ALLOWED_HOSTS": "*", **environment},
@@ -174,10 +177,10 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
 class Server(Process):
     """The web server on a real socket."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, module: str = "config.server", **environment: str) -> None:
         self.port = embedded.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        arguments = ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application")
+        arguments = (module, "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application")
         super().__init__(*arguments, BASE_URL=self.url, **environment)
 
         def answers() -> bool:

@@ -173,14 +173,14 @@ async def test_rings_that_come_late_twice_or_out_of_order_do_not_show(server, ma
 
 
 async def test_a_heartbeat_comes_when_nothing_happens(market, django_db_blocker):
-    """Fifteen seconds in production; here a consumer in this process with a shorter patience."""
+    """Thirteen seconds in production; here a consumer in this process with a shorter patience."""
     from channels.testing import HttpCommunicator
 
     from config.asgi import application
-    from markets import consumers
+    from markets.live import viewer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(consumers, "HEARTBEAT_EVERY", 0.1)
+        patch.setattr(viewer, "HEARTBEAT_AFTER", 0.1)
         talk = HttpCommunicator(application, "GET", f"/api/v1/markets/{market.pk}/stream")
         await talk.send_input({"type": "http.request", "body": b""})
         assert (await talk.receive_output(5))["status"] == 200

@@ -7,6 +7,7 @@ import re
 
 from django.http import HttpRequest, HttpResponse
 
+from markets import hot
 from markets.cache import encode
 from markets.errors import Invalid, Refused
 
@@ -18,8 +19,13 @@ class PreconditionRequired(Refused):
         super().__init__("Send the market's version as If-Match, so that no other edit is overwritten.")
 
 
-def public(request: HttpRequest, body: bytes, *, to_staff: bool = False) -> HttpResponse:
-    """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already."""
+def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False) -> HttpResponse:
+    """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already.
+
+    `about` is the id of the market that it speaks of, or `hot.EVERY`; the hot tier keeps the answer until that moves.
+    """
+    if not to_staff:
+        hot.about(request, about)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     given = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
     response = HttpResponse(status=304) if given & {tag, "*"} else HttpResponse(body, content_type="application/json")

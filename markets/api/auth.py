@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
 from ninja.security import APIKeyCookie, HttpBearer
 
@@ -83,6 +86,26 @@ def _allowed(caller: Caller, scope: str) -> Caller:
 def needs(scope: str) -> list[Any]:
     """For a route's `auth`: callers with this scope."""
     return [Key(scope), Session(scope)]
+
+
+def caller_of(scope: Any) -> Caller:
+    """Who opened a stream: by the key or the session cookie in an ASGI scope. Raises Unauthenticated, Forbidden, RateLimited.
+
+    A browser sends the cookie from any site, so whoever lets other sites' pages in must check `Origin` first.
+    """
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    if b"authorization" in headers:
+        kind, _, secret = headers[b"authorization"].partition(" ")
+        if kind.lower() != "bearer":
+            raise Unauthenticated
+        key = accounts.recognise_key(secret=secret.strip(), now=timezone.now())
+        return _allowed(Caller(key.user, frozenset(key.scopes), key), Scope.READ)
+    cookie = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    store = import_module(settings.SESSION_ENGINE).SessionStore(cookie)
+    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # all that it looks at
+    if not cookie or not user.is_authenticated:
+        raise Unauthenticated
+    return Caller(user, frozenset({Scope.READ}))
 
 
 async def sees_drafts(request: HttpRequest) -> bool:

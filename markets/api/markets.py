@@ -13,6 +13,7 @@ from markets.api import answers
 from markets.api.auth import sees_drafts
 from markets.api.schemas import EventsOut, MarketOut, MarketsOut, Parameters, ShelvesOut, Statuses
 from markets.errors import Forbidden
+from markets.hot import EVERY
 from markets.selectors import catalogue, history, markets
 from markets.selectors.search import LONGEST_QUERY
 from markets.threads import in_thread
@@ -42,7 +43,7 @@ async def list_markets(request: HttpRequest, filters: Query[MarketFilters]) -> H
     drafts = await sees_drafts(request)
     if filters.status == "draft" and not drafts:
         raise Forbidden("Drafts are for staff: send a key with the scope 'staff'.")
-    return answers.public(request, await in_thread(_list, filters, drafts), to_staff=drafts)
+    return answers.public(request, await in_thread(_list, filters, drafts), about=EVERY, to_staff=drafts)
 
 
 def _list(filters: MarketFilters, drafts: bool) -> bytes:
@@ -56,7 +57,7 @@ async def get_market(request: HttpRequest, market_id: int = MarketId) -> HttpRes
     answers.without_parameters(request)
     drafts = await sees_drafts(request)
     body = await in_thread(_read_any if drafts else cache.read_market, market_id)
-    return answers.public(request, body, to_staff=drafts)
+    return answers.public(request, body, about=market_id, to_staff=drafts)
 
 
 def _read_any(market_id: int) -> bytes:
@@ -70,7 +71,7 @@ class EventFilters(Paging):
 @router.get("/{int:market_id}/events", response=EventsOut, summary="The market's log, oldest first")
 async def list_events(request: HttpRequest, filters: Query[EventFilters], market_id: int = MarketId) -> HttpResponse:
     drafts = await sees_drafts(request)
-    return answers.public(request, await in_thread(_events, market_id, filters, drafts), to_staff=drafts)
+    return answers.public(request, await in_thread(_events, market_id, filters, drafts), about=market_id, to_staff=drafts)
 
 
 def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
@@ -82,10 +83,10 @@ def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
 @shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
 async def list_categories(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, cache.encode({"items": await in_thread(markets.categories), "next": None}))
+    return answers.public(request, cache.encode({"items": await in_thread(markets.categories), "next": None}), about=EVERY)
 
 
 @shelves.get("/tags/", response=ShelvesOut, summary="Tags, with the number of their markets")
 async def list_tags(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, cache.encode({"items": await in_thread(markets.tags), "next": None}))
+    return answers.public(request, cache.encode({"items": await in_thread(markets.tags), "next": None}), about=EVERY)

@@ -28,6 +28,7 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     errors.Forbidden: 403,
     errors.TradeTooSmall: 422,
     errors.RateLimited: 429,
+    errors.TooManyStreams: 503,
 }
 
 MOST_ERRORS: Final = 50  # told of one request

@@ -108,7 +108,7 @@ async def list_trades(request: HttpRequest, paging: Query[Paging], market_id: in
         found = page(history.trades(market_id), order=["-id"], **paging.dict())
         return cache.encode({"items": [portfolio.present_trade(trade) for trade in found.items], "next": found.next})
 
-    return answers.public(request, await in_thread(work), to_staff=drafts)
+    return answers.public(request, await in_thread(work), about=market_id, to_staff=drafts)
 
 
 class HistoryFilters(Parameters):
@@ -126,7 +126,7 @@ async def price_history(request: HttpRequest, filters: Query[HistoryFilters], ma
         points = history.prices_over_time(market, start=start, end=end, points=filters.points)
         return cache.encode({"items": points, "next": None})
 
-    return answers.public(request, await in_thread(work))
+    return answers.public(request, await in_thread(work), about=market_id)
 
 
 class CandleFilters(Parameters):
@@ -147,4 +147,4 @@ async def candlesticks(request: HttpRequest, filters: Query[CandleFilters], mark
         found = history.candlesticks(filters.outcome_id, start=start, end=end, minutes=minutes)
         return cache.encode({"items": found, "next": None})
 
-    return answers.public(request, await in_thread(work))
+    return answers.public(request, await in_thread(work), about=market_id)

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -22,6 +23,11 @@ LAYER: Final = "doorbell"
 GROUP: Final = "events"
 PAUSE: Final = 0.02  # seconds between two messages: a lone ring leaves at once, a burst leaves together
 MOST_WAITING: Final = 10_000  # messages; beyond that a lost ring is cheaper than memory
+
+
+# Who else in this process is told of every message: at once of its own, before whoever made the change goes on, and of those of
+# other processes when the relay hears them (so of its own twice).
+listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
 class Doorbell:
@@ -82,6 +88,8 @@ _making = threading.Lock()
 def ring(message: dict[str, Any]) -> None:
     """Announce an event (`Event.message()`). Never blocks and never raises."""
     global _bell  # noqa: PLW0603  (one bell, one process)
+    for listener in listeners:
+        listener(message)
     if _bell is None or _bell.pid != os.getpid():  # a forked worker needs a thread of its own
         with _making:
             if _bell is None or _bell.pid != os.getpid():

@@ -6,25 +6,32 @@ Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.ht
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from markets.models import Market
-from markets.selectors.markets import present, time_text
+from markets.selectors.markets import time_text
 
-RETRY_MS: Final = 2000
-HELLO: Final = f"retry: {RETRY_MS}\n\n".encode()
 HEARTBEAT: Final = b": still here\n\n"
+EARLIEST_RETURN, LATEST_RETURN = 1000, 4000  # ms until a viewer who lost the server tries again: spread, so no stampede
+
+
+def retry(after_ms: int | None = None) -> bytes:
+    """Tells a viewer of server-sent events how long to wait before it connects again; by default each another time."""
+    return b"retry: %d\n\n" % (after_ms or random.randint(EARLIEST_RETURN, LATEST_RETURN))  # noqa: S311
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One message about one market (or, with `market_id` 0, about all of them)."""
+    """One message; about a market at `seq`, or (`market_id` 0) about something else. `id` is where to resume from."""
 
     market_id: int
     seq: int
     message: dict[str, Any]
+    id: str = ""
 
     @cached_property
     def json(self) -> str:
@@ -32,8 +39,8 @@ class Frame:
 
     @cached_property
     def sse(self) -> bytes:
-        """For the stream of one market, where `id` is its `seq`."""
-        return f"id: {self.seq}\n".encode() + self.sse_without_id
+        """For a stream that can be resumed."""
+        return f"id: {self.id}\n".encode() + self.sse_without_id
 
     @cached_property
     def sse_without_id(self) -> bytes:
@@ -43,14 +50,15 @@ class Frame:
 
 def event_frame(message: dict[str, Any]) -> Frame:
     """The frame of an event (`Event.message()`)."""
-    return Frame(message["market_id"], message["seq"], message)
+    return Frame(message["market_id"], message["seq"], message, id=str(message["seq"]))
 
 
-def snapshot_frame(market: Market) -> Frame:
-    """The whole market as it stands: where a stream begins."""
-    facts = {"market_id": market.pk, "seq": market.seq, "at": time_text(market.updated_at)}
-    message = {"type": "snapshot", **facts, "prices": market.price_texts(), "market": present(market)}
-    return Frame(market.pk, market.seq, message)
+def snapshot_frame(market: Mapping[str, Any]) -> Frame:
+    """The whole market (`selectors.markets.present`) as it stands: where a stream begins."""
+    facts = {"market_id": market["id"], "seq": market["seq"], "at": market["updated_at"]}
+    prices = {str(outcome["id"]): outcome["price"] for outcome in market["outcomes"]}
+    message = {"type": "snapshot", **facts, "prices": prices, "market": market}
+    return Frame(market["id"], market["seq"], message, id=str(market["seq"]))
 
 
 def lobby_frame(markets: list[Market], *, complete: bool) -> Frame:

@@ -29,6 +29,12 @@ def events_after(market_id: int, seq: int, *, limit: int) -> list[Event]:
     return list(Event.objects.filter(market_id=market_id, seq__gt=seq).order_by("seq")[:limit])
 
 
+def newest_since(at: datetime, *, most: int = 5000) -> list[Event]:
+    """The newest event of each public market to which something happened since `at`."""
+    recent = Event.objects.filter(at__gte=at, market__public=True)
+    return list(recent.order_by("market_id", "-seq").distinct("market_id")[:most])
+
+
 def event_page(market_id: int, *, after_seq: int, limit: int, cursor: str | None) -> Page[Event]:
     """One page of the market's log behind `after_seq`, oldest first."""
     return page(Event.objects.filter(market_id=market_id, seq__gt=after_seq), order=["seq"], limit=limit, cursor=cursor)

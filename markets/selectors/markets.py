@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 
 from markets.amounts import to_text
 from markets.errors import NotFound
-from markets.models import Category, Event, Market, Resolution, Tag
+from markets.models import Category, Market, Resolution, Tag
 
 
 def time_text(at: datetime | None) -> str | None:
@@ -77,15 +77,17 @@ def _one(which: Q, key: object, drafts: bool) -> Market:
     return market
 
 
+def head(market_id: int) -> int:
+    """The `seq` that a public market stands at. Raises NotFound."""
+    seq = Market.objects.public().filter(pk=market_id).values_list("seq", flat=True).first()
+    if seq is None:
+        raise NotFound("market", market_id)
+    return seq
+
+
 def heads(market_ids: Iterable[int]) -> dict[int, int]:
     """The `seq` that each market stands at, by id."""
     return dict(Market.objects.filter(pk__in=market_ids).values_list("pk", "seq"))
-
-
-def moved_since(at: datetime, *, most: int = 1000) -> dict[int, int]:
-    """The `seq` of the public markets to which something happened since `at`, by id."""
-    recent = Event.objects.filter(at__gte=at, market__public=True).order_by().values("market")
-    return dict(recent.annotate(newest=Max("seq")).values_list("market", "newest")[:most])
 
 
 def lively(*, most: int = 500) -> list[Market]:

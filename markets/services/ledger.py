@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 
+from markets import events
 from markets.amounts import LARGEST
 from markets.errors import InsufficientFunds, Invalid, NotFound
 from markets.models import Account, JournalEntry, Market, Posting
@@ -90,4 +91,5 @@ def post(
     Posting.objects.bulk_create(
         (Posting(entry=entry, account=a, amount=moving[a.pk], balance=a.balance) for a in accounts), batch_size=1000
     )
+    events.moved([account.user_id for account in accounts if account.user_id])
     return entry

@@ -194,7 +194,7 @@ def _trade(
     )
     trade.pk = written[0]
     facts = {"market_id": market_id, "seq": trade.seq, "at": time_text(now)}
-    events.recorded({"type": str(EventType.TRADE), **facts, **payload, "trade_id": trade.pk, "prices": prices})
+    events.recorded({"type": str(EventType.TRADE), **facts, **payload, "trade_id": trade.pk, "prices": prices}, whose=trader.pk)
     return trade, True
 
 

@@ -51,7 +51,9 @@ class Command(BaseCommand):
         try:
             begun = time.monotonic()
             base = {"BASE_URL": access["base_url"]}
-            parts.start("web", ["daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "config.asgi:application"], base)
+            parts.start(
+                "web", ["config.server", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "config.asgi:application"], base
+            )
             parts.start("worker", ["celery", "-A", "config", "worker", "--concurrency", "2"], base)
             parts.start("beat", ["celery", "-A", "config", "beat"], base)
             parts.wait_until(lambda: answers(access["base_url"] + "/readyz"), "the web server")

@@ -1,0 +1,15 @@
+"""The web server with seconds where it has minutes, for tests of what happens when they are over."""
+
+import os
+
+import config.asgi  # noqa: F401  (loads the models)
+from config import server
+from markets.live import relay, viewer
+
+server.LONGEST_REQUEST = 2
+viewer.LONGEST_WRITE = 3
+viewer.LONGEST_STREAM = float(os.environ["LONGEST_STREAM"])
+relay.RECHECK_EVERY = 1
+
+if __name__ == "__main__":
+    server.Command.entrypoint()
