@@ -14,13 +14,15 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from servestatic import ServeStaticASGI
 
+from config.lean import Doors
 from config.logs import RequestLog
 from markets.hot import Hot
 from markets.routing import sockets, streams
 
-routes = ProtocolTypeRouter({"http": URLRouter(streams(otherwise=django)), "websocket": URLRouter(sockets())})
+doors = Doors(django, prefixes=("/api/", "/healthz", "/readyz", "/metrics"))
+routes = ProtocolTypeRouter({"http": URLRouter(streams(otherwise=doors)), "websocket": URLRouter(sockets())})
 application: Any = Hot(RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/")))
 
 # What is loaded now lives as long as the process: the collector need not look at it again.
 gc.freeze()
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(1_000, 50, 100)

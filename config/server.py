@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from daphne.cli import CommandLineInterface
@@ -30,13 +33,28 @@ class EagerTransport(tcp.Server):
     def writeSequence(self, iovec: Any) -> None:  # noqa: N802  (Twisted's names)
         self.write(b"".join(iovec))
 
+    held: list[bytes] | None = None
+
     def write(self, data: bytes) -> None:
+        if self.held is not None:
+            self.held.append(data)
+            return
         if data and self.connected and not (self.disconnecting or self.dataBuffer or self._tempDataBuffer):
             sent = self.writeSomeData(data)
             if isinstance(sent, int):  # otherwise an error, which the turn will find again
                 data = data[sent:]
         if data:
             super().write(data)
+
+    @contextmanager
+    def held_together(self) -> Iterator[None]:
+        """What is written meanwhile leaves as one: headers and body."""
+        self.held = []
+        try:
+            yield
+        finally:
+            held, self.held = self.held, None
+            self.writeSequence(held)
 
 
 @implementer(IPushProducer)
@@ -66,6 +84,19 @@ class PatientServer(Server):
             port.transport = EagerTransport
         super().listen_success(port)
 
+    def create_application(self, protocol: Any, scope: Any) -> Any:
+        """Daphne calls this with each request."""
+        queue = super().create_application(protocol, scope)
+        if queue is not None:
+            self.connections[protocol]["application_instance"].add_done_callback(partial(self._over, protocol))
+        return queue
+
+    def _over(self, protocol: Any, application: asyncio.Future[None]) -> None:
+        """Forget at once a request that went well. (Daphne does it every second, which makes a long pause of many.)"""
+        details = self.connections.get(protocol, {})
+        if "disconnected" in details and not application.cancelled() and application.exception() is None:
+            del self.connections[protocol]
+
     def application_checker(self) -> None:
         """Daphne calls this every second."""
         super().application_checker()
@@ -90,7 +121,11 @@ class PatientServer(Server):
                 protocol.unregisterProducer()
         if kind == "http.response.start":
             self.check_headers_type(message)
-        if kind == "websocket.close" and protocol.state == protocol.STATE_OPEN:
+        transport = _transport(protocol)
+        if kind == "http.response.body" and gate is None and isinstance(transport, EagerTransport):
+            with transport.held_together():
+                protocol.handle_reply(message)
+        elif kind == "websocket.close" and protocol.state == protocol.STATE_OPEN:
             protocol.sendCloseFrame(code=message.get("code") or 1000)  # Daphne's way takes none of RFC 6455's own codes
         else:
             protocol.handle_reply(message)
@@ -103,7 +138,9 @@ class PatientServer(Server):
 
 def _transport(protocol: Any) -> Any:
     """The connection beneath: a TCP transport of Twisted."""
-    return protocol.channel.transport if isinstance(protocol, WebRequest) else protocol.transport
+    if isinstance(protocol, WebRequest):
+        return protocol.channel and protocol.channel.transport  # None once the response is finished
+    return protocol.transport
 
 
 def _gate(protocol: Any) -> Gate:

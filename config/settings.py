@@ -35,13 +35,16 @@ INSTALLED_APPS = [
     "ninja",
     "markets",
 ]
-MIDDLEWARE = [
+LEAN_MIDDLEWARE = [  # what a call needs that brings no cookie (config/lean.py)
     "markets.middleware.security_headers",
     "markets.middleware.api_problems",
     "markets.middleware.no_nul",
-    "django.middleware.security.SecurityMiddleware",
+    "markets.middleware.security",
+    "markets.middleware.common",
+]
+MIDDLEWARE = [
+    *LEAN_MIDDLEWARE,
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -97,7 +100,7 @@ DATABASES["default"]["OPTIONS"] = {
 # --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------
 REDIS_URL = env.required("REDIS_URL", "name a Redis, or run through manage.py to have one embedded.")
 _REDIS_PATIENCE = 0.5  # seconds; a cache that does not answer by then is treated as absent
-CACHES = {
+CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,

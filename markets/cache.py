@@ -1,91 +1,82 @@
-"""Public markets in Redis, through django-redis, for 300 s or until an event overtakes them.
+"""Public answers in Redis, through django-redis: the tier that all processes share. Nothing here outlives an event.
 
 The key `market:{id}` holds `<seq>\\n<JSON>`. Storing compares `seq` inside Redis, so a reader that was slow can never put an
 old state over a newer one: the race of cache-aside. An event leaves its `seq` with an empty body, a floor that the next
-reader fills. Without Redis every read is answered from PostgreSQL, and the log says so once.
+reader fills. Other answers (lists, counts, history) are kept with the stamp of what they speak of: a market, or all of them.
+An event makes a new stamp, so what was begun before it is never served. Of all who miss at once, one reads the database.
+
+Without Redis every read is answered from PostgreSQL, and the log says so once. When it is back, what it holds is not trusted.
 """
 
 from __future__ import annotations
 
 import json
-import threading
+import random
+import secrets
 import time
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, Final
 
-import structlog
 from django.core.cache import cache
-from django_redis import get_redis_connection
-from redis import RedisError
 from redis.commands.core import Script
 
 from markets.errors import NotFound
+from markets.redis import redis
 from markets.selectors import markets
+from markets.threads import in_thread
 
-T = TypeVar("T")
-logger = structlog.get_logger("bellwether.cache")
-
-TTL: Final = 300  # seconds
+TTL: Final = 300  # seconds, less up to a tenth: what was filled together does not expire together
 MISSING_TTL: Final = 10  # seconds that an unknown id is remembered
-RETRY_AFTER: Final = 1.0  # seconds without asking a Redis that did not answer
+ANSWER_TTL: Final = 15  # seconds; what moves with the clock and not with an event may be so old
+ALONE: Final = 3.0  # seconds that one reader may take to fill what others wait for
 
+EVERY: Final = 0  # stands for "any market" where an answer names the market that it speaks of
 _HIDDEN: Final = b"-"  # the body of what the public may not see or what is not there
+_STAMP: Final = 16  # characters
+
 _STORE_IF_NEWER: Final = """
 local held = redis.call('GET', KEYS[1])
 if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2], 'EX', ARGV[3])
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[4], 'EX', ARGV[3]) end
 return 1
 """
-
-
 _store: Final = Script(None, _STORE_IF_NEWER.encode())  # type: ignore[arg-type]  # each call names its client
 
 
-class Redis:
-    """The cache's server, treated as absent for a moment whenever it does not answer."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._down_until = 0.0
-        self._down = False
-
-    def ask(self, work: Callable[[Any], T], otherwise: T) -> T:
-        """The result of `work(client)`, or `otherwise` while Redis is away. The log has one line per outage."""
-        if time.monotonic() < self._down_until:
-            return otherwise
-        try:
-            result = work(get_redis_connection("default"))
-        except (RedisError, OSError) as error:
-            self._note(down=True, error=repr(error))
-            return otherwise
-        if self._down:
-            self._note(down=False)
-        return result
-
-    def _note(self, *, down: bool, **facts: str) -> None:
-        with self._lock:
-            self._down_until = time.monotonic() + RETRY_AFTER if down else 0.0
-            changed, self._down = self._down != down, down
-        if changed and down:
-            logger.warning("cache_unavailable", **facts)
-        elif changed:
-            logger.info("cache_available")
+def _key(name: str) -> str:
+    return str(cache.make_key(name))
 
 
-redis = Redis()
-
-
-def _key(market_id: int) -> str:
-    return str(cache.make_key(f"market:{market_id}"))
+async def aread_market(market_id: int) -> bytes:
+    """As `read_market`; a hit costs no thread."""
+    held = await redis.aask(lambda client: client.get(_key(f"market:{market_id}")), None)
+    return _shown(market_id, _body(held)) if _body(held) else await in_thread(read_market, market_id)
 
 
 def read_market(market_id: int) -> bytes:
     """The public market as JSON; NotFound for a draft or an unknown id. A hit costs one Redis call and no SQL."""
-    held: bytes | None = redis.ask(lambda client: client.get(_key(market_id)), None)
-    body = held.split(b"\n", 1)[1] if held else b""
-    if not body:
+    name = f"market:{market_id}"
+
+    def look() -> bytes:
+        return _body(redis.ask(lambda client: client.get(_key(name)), None))
+
+    def make() -> bytes:
         seq, body, ttl = _load(market_id)
         store_market(market_id, seq, body, ttl=ttl)
+        return body
+
+    return _shown(market_id, look() or _one_makes(name, look, make))
+
+
+def _body(held: bytes | None) -> bytes:
+    """What stands behind the `seq`; empty when nothing is held, or only a floor."""
+    return held.split(b"\n", 1)[1] if held else b""
+
+
+def _shown(market_id: int, body: bytes) -> bytes:
     if body == _HIDDEN:
         raise NotFound("market", market_id)
     return body
@@ -107,9 +98,78 @@ def encode(value: object) -> bytes:
 
 def store_market(market_id: int, seq: int, body: bytes, *, ttl: int = TTL) -> bool:
     """Keep `body` as the market's state at `seq`, unless Redis holds a newer one; says whether it was kept."""
-    return bool(redis.ask(lambda client: _store(keys=[_key(market_id)], args=[seq, body, ttl], client=client), 0))
+    keys: list[str] = [_key(f"market:{market_id}")]
+    args: list[int | bytes] = [seq, body, _spread(ttl)]
+    return bool(redis.ask(lambda client: _store(keys=keys, args=args, client=client), 0))
 
 
 def overtake(market_id: int, seq: int) -> None:
     """An event happened: whatever is held from before `seq` is out of date."""
-    store_market(market_id, seq, b"")
+    keys = [_key(name) for name in (f"market:{market_id}", f"stamp:{market_id}", f"stamp:{EVERY}")]
+    redis.ask(lambda client: _store(keys=keys, args=[seq, b"", TTL, secrets.token_hex(_STAMP // 2)], client=client), 0)
+
+
+async def aread(about: int, name: str, make: Callable[[], bytes]) -> bytes:
+    """The public answer called `name`, which speaks of market `about` (or EVERY), from Redis or made now in a thread."""
+    keys = _answer_keys(about, name)
+    held = await redis.aask(lambda client: client.mget(keys), (None, None))
+    return _stamped(*held) or await in_thread(_read, keys, name, make)
+
+
+def _read(keys: tuple[str, str], name: str, make: Callable[[], bytes]) -> bytes:
+    stamp_key, key = keys
+
+    def look() -> bytes:
+        return _stamped(*redis.ask(lambda client: client.mget(keys), (None, None)))
+
+    def stamp_now(client: Any) -> bytes:
+        client.set(stamp_key, secrets.token_hex(_STAMP // 2), ex=TTL, nx=True)
+        return client.get(stamp_key) or b""
+
+    def store() -> bytes:
+        stamp = redis.ask(stamp_now, b"")
+        body = make()
+        if stamp:
+            redis.ask(lambda client: client.set(key, stamp + body, ex=_spread(ANSWER_TTL)), None)
+        return body
+
+    return _one_makes(name, look, store)
+
+
+def _answer_keys(about: int, name: str) -> tuple[str, str]:
+    """Where the stamp is and where the answer."""
+    return _key(f"stamp:{about}"), _key(f"answer:{blake2b(name.encode(), digest_size=16).hexdigest()}")
+
+
+def _stamped(stamp: bytes | None, held: bytes | None) -> bytes:
+    """The answer, if it was begun under this stamp; otherwise empty."""
+    return held[_STAMP:] if stamp and held and held[:_STAMP] == stamp else b""
+
+
+def _one_makes(name: str, look: Callable[[], bytes], make: Callable[[], bytes]) -> bytes:
+    """What `make` gives, while everybody else who wants it waits and then finds it by `look`."""
+    deadline = time.monotonic() + ALONE
+    while time.monotonic() < deadline:
+        with _alone(name) as alone:
+            if alone:
+                return look() or make()
+        time.sleep(0.01)
+        if found := look():
+            return found
+    return make()
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[bool]:
+    """Whether nobody else, in any process, is here under this name. Without Redis everybody is alone."""
+    key = _key(f"alone:{name}")
+    alone = bool(redis.ask(lambda client: client.set(key, b"1", nx=True, px=int(ALONE * 1000)), 1))
+    try:
+        yield alone
+    finally:
+        if alone:
+            redis.ask(lambda client: client.delete(key), None)
+
+
+def _spread(ttl: int) -> int:
+    return max(1, int(ttl * random.uniform(0.9, 1)))  # noqa: S311

@@ -52,10 +52,13 @@ def recorded(message: dict[str, Any], *, whose: int) -> None:
     moved([whose])
 
 
-def moved(user_ids: list[int]) -> None:
-    """Something of these users' own changes with the caller's transaction: their private streams look after its commit."""
+def moved(user_ids: list[int], *, keys: bool = False) -> None:
+    """Something of these users' own changes with the caller's transaction: their private streams look after its commit.
+
+    `keys` says that it is their keys, which every process then looks up again.
+    """
     if user_ids:
-        transaction.on_commit(partial(doorbell.ring, {"users": user_ids}))
+        transaction.on_commit(partial(doorbell.ring, {"users": user_ids, "keys": keys}))
 
 
 def announce(message: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ for somebody known, sets a cookie, or is anything but a 200.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import threading
 import time
@@ -23,6 +24,7 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Counter
 
 from config.logs import SANE_REQUEST_ID
+from markets.cache import EVERY
 from markets.live import doorbell, relay
 
 logger = structlog.get_logger("bellwether")
@@ -30,8 +32,6 @@ logger = structlog.get_logger("bellwether")
 LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
 MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
 LARGEST: Final = 2 * 1024 * 1024  # bytes of one
-
-EVERY: Final = 0  # stands for "any market" where answers name the market they speak of
 
 HITS = Counter("bellwether_hot_hits_total", "Answers from memory, in front of Django")
 MISSES = Counter("bellwether_hot_misses_total", "Public answers that had to be made")
@@ -215,7 +215,6 @@ class Hot:
 
     async def _make(self, key: bytes, scope: Any, receive: Any, send: Any) -> None:
         """Let the application answer, and keep what it says if that may be kept."""
-        await relay.hub()  # who keeps answers must hear of events
         begun = time.monotonic()
         ticket, made = memory.begin(key)
         start: dict[str, Any] = {}
@@ -236,6 +235,8 @@ class Hot:
             await send(event)
 
         try:
+            with contextlib.suppress(TimeoutError):
+                await relay.hub()  # who keeps answers must hear of events
             await self.app({**scope, "hot": ticket}, receive, note)
         finally:
             memory.end(key, made, None)

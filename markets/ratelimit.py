@@ -8,8 +8,8 @@ from typing import Final
 from django.conf import settings
 from django.core.cache import cache
 
-from markets.cache import redis
 from markets.errors import RateLimited
+from markets.redis import redis
 
 WINDOW: Final = 60  # seconds
 
@@ -20,12 +20,12 @@ return calls
 """
 
 
-def count_call(caller: str, *, now: datetime) -> dict[str, int]:
+async def count_call(caller: str, *, now: datetime) -> dict[str, int]:
     """Count a call and give the `RateLimit-*` headers. Raises RateLimited, with the seconds to wait."""
     limit: int = settings.API_RATE_LIMIT
     second = int(now.timestamp())
     key = cache.make_key(f"calls:{caller}:{second // WINDOW}")
-    calls = redis.ask(lambda client: int(client.eval(_COUNT, 1, key, WINDOW)), 1)
+    calls = int(await redis.aask(lambda client: client.eval(_COUNT, 1, key, WINDOW), 1))
     reset = WINDOW - second % WINDOW
     if calls > limit:
         raise RateLimited(limit, reset)

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from markets import hot
+from markets.cache import EVERY
 from markets.errors import Invalid, NotFound
 from markets.models import Category
 from markets.selectors import catalogue, markets
@@ -22,7 +23,7 @@ SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing so
 @require_safe
 async def home(request: HttpRequest) -> HttpResponse:
     """The list of markets."""
-    hot.about(request, hot.EVERY)
+    hot.about(request, EVERY)
     return await in_thread(_home, request)
 
 

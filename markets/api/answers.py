@@ -22,7 +22,7 @@ class PreconditionRequired(Refused):
 def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False) -> HttpResponse:
     """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already.
 
-    `about` is the id of the market that it speaks of, or `hot.EVERY`; the hot tier keeps the answer until that moves.
+    `about` is the id of the market that it speaks of, or `cache.EVERY`; the hot tier keeps the answer until that moves.
     """
     if not to_staff:
         hot.about(request, about)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from time import monotonic
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -16,6 +17,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from markets import ratelimit
 from markets.errors import Forbidden, Unauthenticated
+from markets.live import doorbell
 from markets.models import ApiKey, Scope
 from markets.services import accounts
 from markets.threads import in_thread
@@ -28,6 +30,39 @@ class Caller:
     user: AbstractBaseUser
     scopes: frozenset[str]
     key: ApiKey | None = None  # None for somebody who signed in on a page
+
+
+class Recent:
+    """Keys that were recognised within the last second, so that a busy program is not looked up at every call.
+
+    A key that is revoked, or whose owner is no longer active, works for so much longer at the most.
+    """
+
+    LONGEST: Final = 1.0  # seconds
+    MOST: Final = 10_000  # keys
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[float, Caller]] = {}
+
+    def get(self, secret: str) -> Caller | None:
+        until, caller = self.known.get(secret, (0.0, None))
+        return caller if until > monotonic() else None
+
+    def put(self, secret: str, caller: Caller) -> None:
+        if len(self.known) >= self.MOST:
+            self.known.clear()
+        expires_at = caller.key and caller.key.expires_at
+        left = (expires_at - timezone.now()).total_seconds() if expires_at else self.LONGEST
+        self.known[secret] = (monotonic() + min(left, self.LONGEST), caller)
+
+    def forget(self, message: dict[str, Any]) -> None:
+        """A message of the doorbell."""
+        if message.get("keys"):
+            self.known = {secret: held for secret, held in self.known.items() if held[1].user.pk not in message["users"]}
+
+
+_recent = Recent()
+doorbell.listeners.append(_recent.forget)
 
 
 class Key(HttpBearer):
@@ -43,14 +78,13 @@ class Key(HttpBearer):
         return await self.authenticate(request, secret.strip()) if kind.lower() == "bearer" else None
 
     async def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        return await in_thread(self._recognise, request, token)
-
-    def _recognise(self, request: HttpRequest, token: str) -> Caller:
-        now = timezone.now()
-        key = accounts.recognise_key(secret=token, now=now)
-        request.rate_limit = ratelimit.count_call(f"key:{key.pk}", now=now)  # type: ignore[attr-defined]
-        caller = Caller(key.user, frozenset(key.scopes), key)
-        if Scope.STAFF in caller.scopes and not getattr(key.user, "is_staff", False):
+        caller = _recent.get(token)
+        if caller is None:
+            caller = await in_thread(caller_of_key, token)
+            _recent.put(token, caller)
+        assert caller.key
+        request.rate_limit = await ratelimit.count_call(f"key:{caller.key.pk}", now=timezone.now())  # type: ignore[attr-defined]
+        if Scope.STAFF in caller.scopes and not getattr(caller.user, "is_staff", False):
             raise Forbidden("The owner of this key is no longer staff.")
         return _allowed(caller, self.scope)
 
@@ -88,6 +122,12 @@ def needs(scope: str) -> list[Any]:
     return [Key(scope), Session(scope)]
 
 
+def caller_of_key(secret: str) -> Caller:
+    """Raises Unauthenticated."""
+    key = accounts.recognise_key(secret=secret, now=timezone.now())
+    return Caller(key.user, frozenset(key.scopes), key)
+
+
 def caller_of(scope: Any) -> Caller:
     """Who opened a stream: by the key or the session cookie in an ASGI scope. Raises Unauthenticated, Forbidden, RateLimited.
 
@@ -98,8 +138,7 @@ def caller_of(scope: Any) -> Caller:
         kind, _, secret = headers[b"authorization"].partition(" ")
         if kind.lower() != "bearer":
             raise Unauthenticated
-        key = accounts.recognise_key(secret=secret.strip(), now=timezone.now())
-        return _allowed(Caller(key.user, frozenset(key.scopes), key), Scope.READ)
+        return _allowed(caller_of_key(secret.strip()), Scope.READ)
     cookie = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
     store = import_module(settings.SESSION_ENGINE).SessionStore(cookie)
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # all that it looks at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +13,8 @@ from markets import cache
 from markets.api import answers
 from markets.api.auth import sees_drafts
 from markets.api.schemas import EventsOut, MarketOut, MarketsOut, Parameters, ShelvesOut, Statuses
+from markets.cache import EVERY
 from markets.errors import Forbidden
-from markets.hot import EVERY
 from markets.selectors import catalogue, history, markets
 from markets.selectors.search import LONGEST_QUERY
 from markets.threads import in_thread
@@ -43,20 +44,24 @@ async def list_markets(request: HttpRequest, filters: Query[MarketFilters]) -> H
     drafts = await sees_drafts(request)
     if filters.status == "draft" and not drafts:
         raise Forbidden("Drafts are for staff: send a key with the scope 'staff'.")
-    return answers.public(request, await in_thread(_list, filters, drafts), about=EVERY, to_staff=drafts)
 
+    def make() -> bytes:
+        facts: dict[str, Any] = filters.dict()
+        page = catalogue.listed(text=facts.pop("search"), drafts=drafts, **facts)
+        return cache.encode({"items": [markets.present(market) for market in page.items], "next": page.next})
 
-def _list(filters: MarketFilters, drafts: bool) -> bytes:
-    facts: dict[str, Any] = filters.dict()
-    page = catalogue.listed(text=facts.pop("search"), drafts=drafts, **facts)
-    return cache.encode({"items": [markets.present(market) for market in page.items], "next": page.next})
+    if drafts or filters.search or filters.cursor:  # what anybody can ask in endless variety is not kept
+        body = await in_thread(make)
+    else:
+        body = await cache.aread(EVERY, f"list {filters.model_dump_json(exclude_defaults=True)}", make)
+    return answers.public(request, body, about=EVERY, to_staff=drafts)
 
 
 @router.get("/{int:market_id}", response=MarketOut, summary="One market")
 async def get_market(request: HttpRequest, market_id: int = MarketId) -> HttpResponse:
     answers.without_parameters(request)
     drafts = await sees_drafts(request)
-    body = await in_thread(_read_any if drafts else cache.read_market, market_id)
+    body = await (in_thread(_read_any, market_id) if drafts else cache.aread_market(market_id))
     return answers.public(request, body, about=market_id, to_staff=drafts)
 
 
@@ -75,7 +80,7 @@ async def list_events(request: HttpRequest, filters: Query[EventFilters], market
 
 
 def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
-    markets.get(market_id, drafts=drafts)
+    markets.head(market_id, drafts=drafts)
     page = history.event_page(market_id, **filters.dict())
     return cache.encode({"items": [event.message() for event in page.items], "next": page.next})
 
@@ -83,10 +88,14 @@ def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
 @shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
 async def list_categories(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, cache.encode({"items": await in_thread(markets.categories), "next": None}), about=EVERY)
+    return answers.public(request, await _shelf("categories", markets.categories), about=EVERY)
 
 
 @shelves.get("/tags/", response=ShelvesOut, summary="Tags, with the number of their markets")
 async def list_tags(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, cache.encode({"items": await in_thread(markets.tags), "next": None}), about=EVERY)
+    return answers.public(request, await _shelf("tags", markets.tags), about=EVERY)
+
+
+async def _shelf(name: str, counted: Callable[[], list[dict[str, Any]]]) -> bytes:
+    return await cache.aread(EVERY, name, lambda: cache.encode({"items": counted(), "next": None}))

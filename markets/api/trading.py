@@ -104,7 +104,7 @@ async def list_trades(request: HttpRequest, paging: Query[Paging], market_id: in
     drafts = await sees_drafts(request)
 
     def work() -> bytes:
-        markets.get(market_id, drafts=drafts)
+        markets.head(market_id, drafts=drafts)
         found = page(history.trades(market_id), order=["-id"], **paging.dict())
         return cache.encode({"items": [portfolio.present_trade(trade) for trade in found.items], "next": found.next})
 
@@ -126,7 +126,10 @@ async def price_history(request: HttpRequest, filters: Query[HistoryFilters], ma
         points = history.prices_over_time(market, start=start, end=end, points=filters.points)
         return cache.encode({"items": points, "next": None})
 
-    return answers.public(request, await in_thread(work), about=market_id)
+    if filters.from_ or filters.to:  # what anybody can ask in endless variety is not kept
+        return answers.public(request, await in_thread(work), about=market_id)
+    name = f"history {market_id} {filters.points}"
+    return answers.public(request, await cache.aread(market_id, name, work), about=market_id)
 
 
 class CandleFilters(Parameters):
@@ -139,7 +142,7 @@ class CandleFilters(Parameters):
 @router.get("/{int:market_id}/candlesticks", response=CandlesOut, tags=["trading"], summary="Open, high, low, close, volume")
 async def candlesticks(request: HttpRequest, filters: Query[CandleFilters], market_id: int = MarketId) -> HttpResponse:
     def work() -> bytes:
-        markets.get(market_id)
+        markets.head(market_id)
         if not Outcome.objects.filter(pk=filters.outcome_id, market_id=market_id).exists():
             raise Invalid(outcome_id=f"Outcome {filters.outcome_id} does not belong to this market.")
         start, end = (datetime.fromtimestamp(ts, UTC) for ts in (filters.start_ts, filters.end_ts))

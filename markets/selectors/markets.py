@@ -77,9 +77,10 @@ def _one(which: Q, key: object, drafts: bool) -> Market:
     return market
 
 
-def head(market_id: int) -> int:
-    """The `seq` that a public market stands at. Raises NotFound."""
-    seq = Market.objects.public().filter(pk=market_id).values_list("seq", flat=True).first()
+def head(market_id: int, *, drafts: bool = False) -> int:
+    """The `seq` that a market stands at; NotFound for an unknown one, and for a draft unless `drafts`."""
+    visible = Market.objects.all() if drafts else Market.objects.public()
+    seq = visible.filter(pk=market_id).values_list("seq", flat=True).first()
     if seq is None:
         raise NotFound("market", market_id)
     return seq

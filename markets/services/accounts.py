@@ -13,6 +13,7 @@ from typing import Final
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Q
 
+from markets import events
 from markets.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from markets.models import ApiKey, Scope
 from markets.services import wording
@@ -86,3 +87,4 @@ def revoke_key(*, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey
     if by is not None and set(key.scopes) - set(by.scopes):
         raise Forbidden("A key cannot end one that may do more than itself.")
     ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
+    events.moved([user.pk], keys=True)
