@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: demo test lint bench help compile
+.PHONY: demo serve test lint bench help compile
 help:  ## what this Makefile can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -17,8 +17,14 @@ lint: .venv/dev  ## style, types, layers
 	@$(PY) -m mypy
 	@$(PY) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
-bench: .venv/dev  ## what a trade costs, beside plain psycopg (some minutes)
+bench: .venv/dev  ## what everything costs, beside its peers (twenty minutes; needs wrk)
+	@$(PY) -m bench.reads
+	@$(PY) -m bench.fanout --growth
 	@$(PY) -m bench.trades --million
+	@$(PY) -m bench.size
+
+serve: .venv/runtime  ## several processes of granian; needs DATABASE_URL, REDIS_URL and the rest of .env (WORKERS=4 PORT=8000)
+	@exec $(PY) -m granian --interface asgi --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --workers $(or $(WORKERS),2) config.asgi:application
 
 compile: .venv/dev  ## requirements*.txt from pyproject.toml
 	@$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.txt

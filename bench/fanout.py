@@ -26,10 +26,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.update(STREAMS_PER_ADDRESS="10000", STREAMS_PER_PROCESS="10000")
 
+from bench import report
 from bench.servers import LOAD_CORE, Served, serving, started
 from config import embedded
 
 BURST, PACED, GAP = 200, 50, 0.1  # events, events, seconds
+GROUPS = ("groups, RedisChannelLayer, daphne", "groups, RedisPubSubChannelLayer, uvicorn")
 NCHAN = "/usr/lib/nginx/modules/ngx_nchan_module.so"
 
 Publish = Callable[[list[dict[str, Any]]], None]
@@ -183,16 +185,21 @@ def main() -> None:
 
         django.setup()
         call_command("migrate", verbosity=0)
-        sys.stdout.write("\n".join(table(options.viewers, options.only)) + "\n")
+        lines = table(options.viewers, options.only)
         if options.growth:
-            sys.stdout.write("\n".join(growth()) + "\n")
+            lines += growth()
+        if options.only:
+            sys.stdout.write("\n".join(lines) + "\n")
+        else:
+            report.tell("fanout", lines)
 
 
 def table(count: int, only: str) -> list[str]:
     """Own figures beside each peer's."""
+    results: dict[str, dict[str, float]] = {}
     sides: dict[str, Callable[[], dict[str, float]]] = {
-        "groups, RedisChannelLayer, daphne": lambda: groups("daphne", "core", count),
-        "groups, RedisPubSubChannelLayer, uvicorn": lambda: groups("uvicorn", "pubsub", count),
+        GROUPS[0]: lambda: groups("daphne", "core", count),
+        GROUPS[1]: lambda: groups("uvicorn", "pubsub", count),
         "Nchan (nginx)": lambda: nchan_peer(count),
         "Bellwether, daphne": lambda: own("bellwether", count),
         "Bellwether, uvicorn": lambda: own("uvicorn", count),
@@ -204,8 +211,26 @@ def table(count: int, only: str) -> list[str]:
     ]
     for name, side in sides.items():
         if only in name and ("Nchan" not in name or Path(NCHAN).exists()):
-            lines.append(row(name, side()))
+            found = side()
+            lines.append(row(name, found))
             sys.stderr.write(lines[-1] + "\n")
+            results[name] = found
+    return lines + ratios(results)
+
+
+BARS = [  # own, peer, fact, what the ratio must reach (a rate) or keep below (a time)
+    *(("rate", own, peer, 8.0) for own in ("daphne", "uvicorn", "granian") for peer in GROUPS),
+    *(("p99", own, "Nchan (nginx)", 4.0) for own in ("daphne", "uvicorn", "granian")),
+]
+
+
+def ratios(results: dict[str, dict[str, float]]) -> list[str]:
+    lines = ["", "| own | peer | | ratio | bar |", "|---|---|---|---|---|"]
+    for fact, own, peer, bar in BARS:
+        mine, theirs = results.get(f"Bellwether, {own}"), results.get(peer)
+        if mine and theirs:
+            what, sign = ("messages/s", "≥") if fact == "rate" else ("p99", "≤")
+            lines.append(f"| {own} | {peer} | {what} | **{mine[fact] / theirs[fact]:.1f}** | {sign} {bar:g} |")
     return lines
 
 

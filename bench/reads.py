@@ -21,6 +21,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.update(API_RATE_LIMIT="100000000")
 
+from bench import report
 from bench.servers import LOAD_CORE, Served, serving
 from config import embedded
 
@@ -125,7 +126,11 @@ def main() -> None:
             "request = function() n = n % #ids + 1; return wrk.format('GET', '/api/v1/markets/' .. ids[n]) end\n"
         )
         results = measure(options.only, options.rounds, ids[0], key, str(spread))
-        sys.stdout.write("\n".join(table(results, len(body))) + "\n")
+        lines = table(results, len(body))
+        if options.only:
+            sys.stdout.write("\n".join(lines) + "\n")
+        else:
+            report.tell("reads", lines)
 
 
 def measure(only: str, rounds: int, market: int, key: str, spread: str) -> dict[str, dict[str, float]]:

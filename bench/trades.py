@@ -10,13 +10,13 @@ import argparse
 import gc
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
+from bench import report
 from config import embedded
 
 ROUNDS, PER_ROUND = 9, 300
@@ -39,7 +39,7 @@ def main() -> None:
         lines = compare()
         if options.million:
             lines += behind_a_million()
-    sys.stdout.write("\n".join(lines) + "\n")
+    report.tell("trades", lines)
 
 
 def compare() -> list[str]:

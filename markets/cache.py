@@ -14,7 +14,7 @@ import json
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, Final
@@ -23,6 +23,7 @@ from django.core.cache import cache
 from redis.commands.core import Script
 
 from markets.errors import NotFound
+from markets.event_types import EventType
 from markets.redis import redis
 from markets.selectors import markets
 from markets.threads import in_thread
@@ -33,6 +34,7 @@ ANSWER_TTL: Final = 15  # seconds; what moves with the clock and not with an eve
 ALONE: Final = 3.0  # seconds that one reader may take to fill what others wait for
 
 EVERY: Final = 0  # stands for "any market" where an answer names the market that it speaks of
+SHELVES: Final = -1  # stands for what no trade changes: which markets there are, and where
 _HIDDEN: Final = b"-"  # the body of what the public may not see or what is not there
 _STAMP: Final = 16  # characters
 
@@ -103,9 +105,14 @@ def store_market(market_id: int, seq: int, body: bytes, *, ttl: int = TTL) -> bo
     return bool(redis.ask(lambda client: _store(keys=keys, args=args, client=client), 0))
 
 
-def overtake(market_id: int, seq: int) -> None:
+def moved_by(message: Mapping[str, Any]) -> list[int]:
+    """What an event (`Event.message()`) puts out of date: answers about its market, and about these."""
+    return [message["market_id"], EVERY] if message["type"] == EventType.TRADE else [message["market_id"], EVERY, SHELVES]
+
+
+def overtake(market_id: int, seq: int, moved: Iterable[int] = (EVERY, SHELVES)) -> None:
     """An event happened: whatever is held from before `seq` is out of date."""
-    keys = [_key(name) for name in (f"market:{market_id}", f"stamp:{market_id}", f"stamp:{EVERY}")]
+    keys = [_key(f"market:{market_id}"), *(_key(f"stamp:{about}") for about in {market_id, *moved})]
     redis.ask(lambda client: _store(keys=keys, args=[seq, b"", TTL, secrets.token_hex(_STAMP // 2)], client=client), 0)
 
 

@@ -63,7 +63,7 @@ def moved(user_ids: list[int], *, keys: bool = False) -> None:
 
 def announce(message: dict[str, Any]) -> None:
     """After commit: overtake the cache and ring the doorbell. Neither can fail the write."""
-    cache.overtake(message["market_id"], message["seq"])
+    cache.overtake(message["market_id"], message["seq"], cache.moved_by(message))
     doorbell.ring(message)
 
 

@@ -24,7 +24,7 @@ from django.http.request import split_domain_port, validate_host
 from prometheus_client import Counter
 
 from config.logs import SANE_REQUEST_ID
-from markets.cache import EVERY
+from markets.cache import moved_by
 from markets.live import doorbell, relay
 
 logger = structlog.get_logger("bellwether")
@@ -53,7 +53,10 @@ class Entry:
 
 
 class Ticket:
-    """Rides in the scope of a request whose answer may be kept. `about` is a market's id, EVERY, or None: not public."""
+    """Rides in the scope of a request whose answer may be kept.
+
+    `about` is the id of the market that the answer speaks of, `cache.EVERY` or `cache.SHELVES`; None while it is not public.
+    """
 
     def __init__(self, heard: int) -> None:
         self.about: int | None = None
@@ -81,7 +84,7 @@ class Memory:
             return
         with self.lock:
             self.heard += 1
-            for about in (message["market_id"], EVERY):
+            for about in moved_by(message):
                 if self.making:
                     self.last[about] = self.heard
                 for key in self.about.pop(about, ()):
@@ -145,7 +148,7 @@ def _served_here(host: bytes) -> bool:
 
 
 def about(request: Any, market_id: int) -> None:
-    """The answer to `request` is public and speaks of this market (or EVERY)."""
+    """The answer to `request` is public and speaks of this market (or `cache.EVERY` or `SHELVES`)."""
     ticket: Ticket | None = request.scope.get("hot")
     if ticket is not None:
         ticket.about = market_id

@@ -49,10 +49,18 @@ KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 @pytest.fixture
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """An empty database and Redis with real transactions: what commits is seen by every thread and process."""
+    with django_db_blocker.unblock(), emptied():
+        yield
+
+
+@contextlib.contextmanager
+def emptied() -> Iterator[None]:
+    """Begins with an empty Redis and ends with an empty database."""
     cache.clear()
     hot.memory.clear()
-    with django_db_blocker.unblock():
+    try:
         yield
+    finally:
         tables = sorted(set(connection.introspection.table_names()) - KEPT)
         with connection.cursor() as cursor:  # as fast as a roll-back; TRUNCATE of twenty tables takes a tenth of a second
             cursor.execute(

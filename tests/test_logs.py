@@ -46,18 +46,20 @@ async def test_the_context_is_gone_after_the_request(client):
 
 
 async def test_requests_that_interleave_keep_their_own_context(client, market, caplog, monkeypatch):
-    from markets import cache
+    from markets.selectors import catalogue
 
-    read = cache.read_market
+    read = catalogue.listed
 
-    def slow_read(market_id):
+    def talkative(**facts):
         structlog.get_logger("bellwether").info("inside")
-        return read(market_id)
+        return read(**facts)
 
-    monkeypatch.setattr("markets.api.markets.cache.read_market", slow_read)
+    monkeypatch.setattr(catalogue, "listed", talkative)
     ids = [f"request-{n}" for n in range(10)]
-    url = f"/api/v1/markets/{market.pk}"
-    answers = await asyncio.gather(*(client.get(url, headers={"X-Request-ID": one}) for one in ids))
+    urls = [f"/api/v1/markets/?limit={n + 1}" for n in range(10)]  # so that none is answered from memory
+    answers = await asyncio.gather(
+        *(client.get(url, headers={"X-Request-ID": one}) for url, one in zip(urls, ids, strict=True))
+    )
     assert [answer.headers["X-Request-ID"] for answer in answers] == ids
     for one in ids:
         assert {line["event"] for line in lines(caplog) if line["request_id"] == one} == {"inside", "request_completed"}

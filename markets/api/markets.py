@@ -13,7 +13,7 @@ from markets import cache
 from markets.api import answers
 from markets.api.auth import sees_drafts
 from markets.api.schemas import EventsOut, MarketOut, MarketsOut, Parameters, ShelvesOut, Statuses
-from markets.cache import EVERY
+from markets.cache import EVERY, SHELVES
 from markets.errors import Forbidden
 from markets.selectors import catalogue, history, markets
 from markets.selectors.search import LONGEST_QUERY
@@ -88,14 +88,14 @@ def _events(market_id: int, filters: EventFilters, drafts: bool) -> bytes:
 @shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
 async def list_categories(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, await _shelf("categories", markets.categories), about=EVERY)
+    return answers.public(request, await _shelf("categories", markets.categories), about=SHELVES)
 
 
 @shelves.get("/tags/", response=ShelvesOut, summary="Tags, with the number of their markets")
 async def list_tags(request: HttpRequest) -> HttpResponse:
     answers.without_parameters(request)
-    return answers.public(request, await _shelf("tags", markets.tags), about=EVERY)
+    return answers.public(request, await _shelf("tags", markets.tags), about=SHELVES)
 
 
 async def _shelf(name: str, counted: Callable[[], list[dict[str, Any]]]) -> bytes:
-    return await cache.aread(EVERY, name, lambda: cache.encode({"items": counted(), "next": None}))
+    return await cache.aread(SHELVES, name, lambda: cache.encode({"items": counted(), "next": None}))

@@ -1,0 +1,56 @@
+"""The application under other servers than Daphne: several processes, streams, a clean stop."""
+
+import contextlib
+import re
+import signal
+
+import httpx
+import pytest
+
+from config import embedded
+from markets.services import catalogue
+from markets.threads import in_thread
+from tests.conftest import NOW, Process, wait_for
+from tests.sse import listening
+from tests.test_socket import connected
+
+SERVERS = {
+    "granian": ("granian", "--interface", "asgi", "--workers", "2", "--port", "{port}", "config.asgi:application"),
+    "uvicorn": ("uvicorn", "--workers", "2", "--port", "{port}", "config.asgi:application"),
+}
+
+
+@pytest.fixture(params=SERVERS)
+def served(request, world):
+    port = embedded.free_port()
+    process = Process(*(part.format(port=port) for part in SERVERS[request.param]))
+    process.url = f"http://127.0.0.1:{port}"
+
+    def answers():
+        assert process.child.poll() is None, process.output()
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{process.url}/healthz").status_code == 200
+
+    wait_for(answers, 30)
+    yield process
+    process.end()
+
+
+async def test_several_processes_serve_streams_and_say_goodbye(served, market):
+    address = f"{served.url}/api/v1/markets/{market.pk}"
+    async with contextlib.AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(listening(f"{address}/stream")) for _ in range(6)]
+        web_socket = await stack.enter_async_context(connected(served))
+        await web_socket.ask(cmd="subscribe", markets=[market.pk])
+        assert {(await stream.next())[1] for stream in streams} == {"snapshot"}
+        await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=NOW, changes={"name": "Snow?"})
+        assert [(await stream.next())[2]["seq"] for stream in streams] == [2] * 6
+        async with httpx.AsyncClient() as client:
+            for _ in range(8):
+                assert (await client.get(address)).json()["name"] == "Snow?"
+        served.child.send_signal(signal.SIGTERM)
+        for stream in streams:
+            rest = [line async for line in stream.lines]
+            assert re.fullmatch(r"retry: \d+", [line for line in rest if line][-1])
+        assert [(await web_socket.next())["type"] for _ in range(3)] == ["snapshot", "market.updated", "goodbye"]
+    assert await in_thread(served.child.wait, 20) is not None
