@@ -46,7 +46,7 @@ class LeanHandler(ASGIHandler):
         headers += [(b"Set-Cookie", morsel.output(header="").strip().encode()) for morsel in response.cookies.values()]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
-        response.close()
+        # Not closed: it holds nothing open, and closing would send `request_finished`, whose receivers are for threads.
 
 
 class Doors:

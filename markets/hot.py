@@ -32,6 +32,7 @@ logger = structlog.get_logger("bellwether")
 LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
 MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
 LARGEST: Final = 2 * 1024 * 1024  # bytes of one
+OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, key, objects
 
 HITS = Counter("bellwether_hot_hits_total", "Answers from memory, in front of Django")
 MISSES = Counter("bellwether_hot_misses_total", "Public answers that had to be made")
@@ -47,6 +48,7 @@ class Entry:
 
     def __init__(self, about: int, until: float, headers: Headers, body: bytes) -> None:
         self.about, self.until, self.body = about, until, body
+        self.size = len(body) + OVERHEAD
         self.headers = headers
         self.tag = next((value for name, value in headers if name == b"etag"), None)
         self.brief = [(name, value) for name, value in headers if name not in {b"content-type", b"content-length"}]  # for 304
@@ -99,12 +101,12 @@ class Memory:
             now = time.monotonic()
             while self.entries:
                 oldest = next(iter(self.entries))
-                if self.entries[oldest].until > now and self.size + len(entry.body) <= MOST:
+                if self.entries[oldest].until > now and self.size + entry.size <= MOST:
                     break
                 self._forget(oldest)
             self.entries[key] = entry
             self.about.setdefault(entry.about, set()).add(key)
-            self.size += len(entry.body)
+            self.size += entry.size
         return True
 
     def begin(self, key: bytes) -> tuple[Ticket, asyncio.Future[Entry | None]]:
@@ -128,7 +130,7 @@ class Memory:
     def _forget(self, key: bytes) -> None:
         entry = self.entries.pop(key, None)
         if entry is not None:
-            self.size -= len(entry.body)
+            self.size -= entry.size
             keys = self.about.get(entry.about)
             if keys is not None:
                 keys.discard(key)

@@ -238,7 +238,7 @@ def test_memory_is_bounded_whatever_is_asked():
     for number in range(100_000):
         memory.keep(str(number).encode(), hot.Entry(number % 7, far, [], b"x" * 5000), 0)
     assert memory.size <= hot.MOST
-    assert memory.size == sum(len(entry.body) for entry in memory.entries.values())
+    assert memory.size == sum(entry.size for entry in memory.entries.values())
     assert sum(map(len, memory.about.values())) == len(memory.entries)
     memory.hear({"market_id": 3, "type": "trade"})
     assert not any(entry.about == 3 for entry in memory.entries.values())

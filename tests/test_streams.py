@@ -134,6 +134,21 @@ async def test_the_stream_of_all_markets_tells_of_each_and_of_new_ones(server, m
         ]
 
 
+async def test_a_busy_market_reaches_a_viewer_of_all_five_times_a_second_and_its_last_state_always(server, market):
+    async with listening(f"{server.url}/api/v1/markets/stream") as stream:
+        await stream.next()
+        begun = time.monotonic()
+        writing = asyncio.create_task(edits(market, *(f"Name {number}?" for number in range(150))))
+        heard = []
+        while not heard or heard[-1] < 151:
+            heard.append((await stream.next())[2]["seq"])
+        seconds = time.monotonic() - begun
+        await writing
+    assert heard == sorted(set(heard))
+    assert len(heard) <= seconds * 5 + 2, (len(heard), seconds)
+    assert len(heard) < 150
+
+
 async def test_a_viewer_of_all_markets_is_not_told_again_what_the_snapshot_said(server, make_market):
     await in_thread(make_market, now=timezone.now())
     async with listening(f"{server.url}/api/v1/markets/stream") as stream:

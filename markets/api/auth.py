@@ -42,10 +42,10 @@ class Recent:
     MOST: Final = 10_000  # keys
 
     def __init__(self) -> None:
-        self.known: dict[str, tuple[float, Caller]] = {}
+        self.known: dict[bytes, tuple[float, Caller]] = {}  # by the secret's hash
 
     def get(self, secret: str) -> Caller | None:
-        until, caller = self.known.get(secret, (0.0, None))
+        until, caller = self.known.get(accounts.digest(secret), (0.0, None))
         return caller if until > monotonic() else None
 
     def put(self, secret: str, caller: Caller) -> None:
@@ -53,12 +53,12 @@ class Recent:
             self.known.clear()
         expires_at = caller.key and caller.key.expires_at
         left = (expires_at - timezone.now()).total_seconds() if expires_at else self.LONGEST
-        self.known[secret] = (monotonic() + min(left, self.LONGEST), caller)
+        self.known[accounts.digest(secret)] = (monotonic() + min(left, self.LONGEST), caller)
 
     def forget(self, message: dict[str, Any]) -> None:
         """A message of the doorbell."""
         if message.get("keys"):
-            self.known = {secret: held for secret, held in self.known.items() if held[1].user.pk not in message["users"]}
+            self.known = {known: held for known, held in self.known.items() if held[1].user.pk not in message["users"]}
 
 
 _recent = Recent()
