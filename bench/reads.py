@@ -82,7 +82,9 @@ def _ms(text: str) -> float:
 def fetch(url: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers (less those that the server itself adds) and body."""
     with urllib.request.urlopen(url) as answer:
-        headers = [(name.lower(), value) for name, value in answer.getheaders() if name.lower() not in {"server", "date"}]
+        headers = [
+            (name.lower(), value) for name, value in answer.getheaders() if name.lower() not in {"server", "date", "connection"}
+        ]
         return headers, bytes(answer.read())
 
 

@@ -15,13 +15,13 @@ import threading
 import time
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import count
 from typing import Any, Final
 
 import structlog
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
-from prometheus_client import Counter
+from prometheus_client.core import REGISTRY, CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from config.logs import SANE_REQUEST_ID
 from markets.cache import moved_by
@@ -34,10 +34,7 @@ MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
 LARGEST: Final = 2 * 1024 * 1024  # bytes of one
 OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, key, objects
 
-HITS = Counter("bellwether_hot_hits_total", "Answers from memory, in front of Django")
-MISSES = Counter("bellwether_hot_misses_total", "Public answers that had to be made")
-
-_prefix, _number = secrets.token_hex(6), count(1)
+_prefix = secrets.token_hex(6).encode()
 _KNOWN: Final = frozenset({b"authorization", b"cookie"})  # who sends these may be somebody
 
 Headers = list[tuple[bytes, bytes]]
@@ -76,6 +73,7 @@ class Memory:
         self.entries: dict[bytes, Entry] = {}  # oldest first; all are kept equally long
         self.about: dict[int, set[bytes]] = {}
         self.size = 0
+        self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
         self.heard = 0  # events so far
         self.last: dict[int, int] = {}  # by market: which event so far was its last; only while something is being made
         self.making: dict[bytes, asyncio.Future[Entry | None]] = {}
@@ -138,7 +136,16 @@ class Memory:
                     del self.about[entry.about]
 
 
+class Figures(Collector):
+    """For `/metrics`."""
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        yield CounterMetricFamily("bellwether_hot_hits", "Answers from memory, in front of Django", value=memory.hits)
+        yield CounterMetricFamily("bellwether_hot_misses", "Public answers that had to be made", value=memory.misses)
+
+
 memory = Memory()
+REGISTRY.register(Figures())
 doorbell.listeners.append(memory.hear)
 
 
@@ -206,9 +213,8 @@ class Hot:
         await self._answer(entry, scope, send, given, tag)
 
     async def _answer(self, entry: Entry, scope: Any, send: Any, given: bytes | None, tag: bytes | None) -> None:
-        HITS.inc()
-        number = next(_number)
-        request_id = given if given is not None and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix.encode(), number)
+        memory.hits = number = memory.hits + 1
+        request_id = given if given is not None and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix, number)
         has_it = tag is not None and entry.tag is not None and _matches(tag, entry.tag)
         status, headers = (304, entry.brief) if has_it else (200, entry.headers)
         body = b"" if has_it or scope["method"] == "HEAD" else entry.body
@@ -251,7 +257,7 @@ class Hot:
     ) -> Entry | None:
         if ticket.about is None or len(body) > LARGEST:
             return None
-        MISSES.inc()
+        memory.misses += 1
         kept = [(name.lower(), value) for name, value in headers if name.lower() != b"x-request-id"]
         entry = Entry(ticket.about, begun + LONGEST, kept, body)
         return entry if memory.keep(key, entry, ticket.heard) else None

@@ -37,9 +37,9 @@ def url(market):
 @asynccontextmanager
 async def answers_from_memory():
     """How many answers came from memory within this block."""
-    before, count = hot.HITS._value.get(), []
+    before, count = hot.memory.hits, []
     yield count
-    count.append(int(hot.HITS._value.get() - before))
+    count.append(hot.memory.hits - before)
 
 
 async def test_the_second_reader_is_answered_from_memory_with_the_same_bytes(client, market):
@@ -326,7 +326,7 @@ async def test_one_in_so_many_is_logged_and_the_metrics_count_all(client, market
         assert len(logged) == lines
         assert {"request_id", "path", "status"} <= set(logged[0])
     text = (await client.get("/metrics")).text
-    assert f"bellwether_hot_hits_total {hot.HITS._value.get()}" in text
+    assert f"bellwether_hot_hits_total {float(hot.memory.hits)}" in text
 
 
 async def test_with_https_only_a_plain_request_is_redirected_hot_or_not(client, market, monkeypatch):
