@@ -25,15 +25,15 @@ LONGEST_REQUEST: Final = 60.0  # seconds; the largest body has 4 MB
 
 
 class EagerTransport(tcp.Server):
-    """A connection that writes at once when nothing waits, as asyncio's do. Twisted's waits for a turn of its event loop,
+    """A connection that writes at once when nothing waits, as asyncio's do.
 
-    which costs four system calls instead of one.
+    Twisted's waits for a turn of its event loop, which costs four system calls instead of one.
     """
+
+    held: list[bytes] | None = None  # what is to leave as one
 
     def writeSequence(self, iovec: Any) -> None:  # noqa: N802  (Twisted's names)
         self.write(b"".join(iovec))
-
-    held: list[bytes] | None = None
 
     def write(self, data: bytes) -> None:
         if self.held is not None:
@@ -104,8 +104,9 @@ class PatientServer(Server):
             if "application_instance" in details or "disconnected" in details:
                 continue
             deserted = "gate" in details  # the application ended and its response did not
-            if deserted or time.time() - details["connected"] > LONGEST_REQUEST:
-                _transport(protocol).abortConnection()
+            transport = _transport(protocol)
+            if transport and (deserted or time.time() - details["connected"] > LONGEST_REQUEST):
+                transport.abortConnection()
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         details = self.connections.get(protocol)

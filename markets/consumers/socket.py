@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
-from django.http.request import validate_host
+from django.http.request import split_domain_port, validate_host
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from markets.api.auth import caller_of
@@ -186,8 +185,8 @@ def from_here(scope: Any) -> bool:
     if not origin or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     host = headers.get(b"host", b"").decode("latin-1")
-    name = urlsplit(f"//{host}").hostname or ""
-    return urlsplit(origin).netloc == host and validate_host(name, settings.ALLOWED_HOSTS)
+    domain, _ = split_domain_port(host)
+    return origin in {f"http://{host}", f"https://{host}"} and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 class NoSocket(AsyncWebsocketConsumer):
