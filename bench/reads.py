@@ -25,7 +25,7 @@ from bench import report
 from bench.servers import LOAD_CORE, Served, serving
 from config import embedded
 
-ROUNDS, SECONDS, CONNECTIONS = 5, 3, 16
+ROUNDS, SECONDS, CONNECTIONS = 3, 2, 16
 
 OWN = "config.asgi:application"
 SIDES = {  # name: (server, application, environment)
