@@ -25,9 +25,10 @@ def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
     if not words:
         return markets.annotate(score=Value(0.0)).none()
     query = SearchQuery(" & ".join([*words[:-1], f"{words[-1]}:*"]), search_type="raw", config="english_unaccent")
-    found = markets.filter(search_vector=query).order_by("-pk")
-    if not found.exists():
-        found = markets.filter(name__trigram_word_similar=text).order_by()
+    found = list(markets.filter(search_vector=query).order_by("-pk").values_list("pk", flat=True)[:MOST_RANKED])
+    if not found:
+        nearly = markets.filter(name__trigram_word_similar=text).order_by()
+        found = list(nearly.values_list("pk", flat=True)[:MOST_RANKED])
     rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
     score = rank + Cast(TrigramWordSimilarity(text, "name"), FloatField())
-    return markets.filter(pk__in=found.values("pk")[:MOST_RANKED]).annotate(score=score)
+    return markets.filter(pk__in=found).annotate(score=score)
