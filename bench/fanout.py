@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.update(STREAMS_PER_ADDRESS="10000", STREAMS_PER_PROCESS="10000")
 
 from bench import report
-from bench.servers import LOAD_CORE, Served, serving, started
+from bench.servers import Served, own_database, serving, started, take_the_load
 from config import embedded
 
 BURST, PACED, GAP = 200, 50, 0.1  # events, events, seconds
@@ -175,17 +174,8 @@ def main() -> None:
     arguments.add_argument("--only", default="", help="a part of the names to run")
     arguments.add_argument("--growth", action="store_true", help="also 100 to 5,000 viewers")
     options = arguments.parse_args()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
-    os.sched_setaffinity(0, {LOAD_CORE})
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    with embedded.for_tests():
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    take_the_load()
+    with own_database():
         lines = table(options.viewers, options.only)
         if options.growth:
             lines += growth()

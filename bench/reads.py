@@ -22,8 +22,7 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.update(API_RATE_LIMIT="100000000")
 
 from bench import report
-from bench.servers import LOAD_CORE, Served, serving
-from config import embedded
+from bench.servers import LOAD_CORE, Served, own_database, serving
 
 ROUNDS, SECONDS, CONNECTIONS = 3, 2, 16
 
@@ -106,14 +105,7 @@ def main() -> None:
     arguments.add_argument("--only", default="", help="a part of the names to run")
     arguments.add_argument("--rounds", type=int, default=ROUNDS)
     options = arguments.parse_args()
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    with embedded.for_tests(), tempfile.TemporaryDirectory() as folder:
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    with own_database(), tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, {LOAD_CORE})
         ids, key = scene()
         with serving("bellwether", OWN) as served:

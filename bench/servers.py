@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from config import embedded
 from config.embedded import free_port
 
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -23,6 +25,27 @@ COMMANDS = {
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log", "--log-level", "warning", "{app}"],
     "granian": ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--interface", "asgi", "--log-level", "warning", "{app}"],
 }  # fmt: skip
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    """Django on a PostgreSQL and a Valkey of this run's own, migrated, whatever the environment names."""
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    with embedded.for_tests():
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        yield
+
+
+def take_the_load() -> None:
+    """This process is the load: on its own core, with room for thousands of sockets."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
+    os.sched_setaffinity(0, {LOAD_CORE})
 
 
 class Served:

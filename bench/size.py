@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
 from bench import report
-from config import embedded
+from bench.servers import own_database
 
 SMALL, LARGE = (100, 1_000), (100_000, 1_000_000)
 TIMES = 40
@@ -80,14 +80,7 @@ def median_ms(read: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    with embedded.for_tests():
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    with own_database():
         from bench.fill import fill
 
         measured = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import sys
 import time
 
@@ -16,8 +15,7 @@ os.environ.setdefault("LOG_LEVEL", "ERROR")
 os.environ.update(STREAMS_PER_ADDRESS="10000", STREAMS_PER_PROCESS="10000")
 
 from bench.fanout import Viewers
-from bench.servers import LOAD_CORE, serving
-from config import embedded
+from bench.servers import own_database, serving, take_the_load
 
 
 def main() -> None:
@@ -26,17 +24,8 @@ def main() -> None:
     arguments.add_argument("--viewers", type=int, default=1000)
     arguments.add_argument("--rate", type=float, default=5, help="trades a second")
     options = arguments.parse_args()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
-    os.sched_setaffinity(0, {LOAD_CORE})
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    with embedded.for_tests():
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    take_the_load()
+    with own_database():
         soak(options.minutes, options.viewers, options.rate)
 
 

@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
 from bench import report
-from config import embedded
+from bench.servers import own_database
 
 ROUNDS, PER_ROUND = 9, 300
 
@@ -26,14 +26,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--million", action="store_true", help="fill one market with a million trades first")
     options = arguments.parse_args()
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        os.environ.pop(name, None)
-    with embedded.for_tests():
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    with own_database():
         gc.freeze()  # as the server does (config/asgi.py)
         gc.set_threshold(50_000, 20, 20)
         lines = compare()

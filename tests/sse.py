@@ -11,7 +11,18 @@ from typing import Any
 import httpx
 
 
-class Stream:
+class Quiet:
+    """Something with `next()`."""
+
+    async def silent_for(self, seconds: float) -> bool:
+        try:
+            await self.next(seconds)  # type: ignore[attr-defined]
+        except TimeoutError:
+            return True
+        return False
+
+
+class Stream(Quiet):
     """The events of one open response; `next()` gives `(id, event, data)`."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -31,13 +42,6 @@ class Stream:
 
     async def seqs(self, count: int) -> list[int]:
         return [(await self.next())[2]["seq"] for _ in range(count)]
-
-    async def silent_for(self, seconds: float) -> bool:
-        try:
-            await self.next(seconds)
-        except TimeoutError:
-            return True
-        return False
 
 
 @asynccontextmanager

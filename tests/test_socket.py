@@ -13,9 +13,10 @@ from markets.services import accounts, catalogue, ledger, trading
 from markets.services.trading import Order
 from markets.threads import in_thread
 from tests.conftest import NOW, bearer, key_for
+from tests.sse import Quiet
 
 
-class Socket:
+class Socket(Quiet):
     def __init__(self, connection):
         self.connection = connection
 
@@ -26,13 +27,6 @@ class Socket:
     async def next(self, patience=5.0):
         async with asyncio.timeout(patience):
             return json.loads(await self.connection.recv())
-
-    async def silent_for(self, seconds):
-        try:
-            await self.next(seconds)
-        except TimeoutError:
-            return True
-        return False
 
 
 @asynccontextmanager

@@ -73,9 +73,8 @@ class Key(HttpBearer):
         self.scope = scope
 
     async def __call__(self, request: HttpRequest) -> Any:
-        header = request.headers.get("Authorization", "")
-        kind, _, secret = header.partition(" ")
-        return await self.authenticate(request, secret.strip()) if kind.lower() == "bearer" else None
+        secret = _secret(request.headers.get("Authorization", ""))
+        return None if secret is None else await self.authenticate(request, secret)
 
     async def authenticate(self, request: HttpRequest, token: str) -> Caller:
         caller = _recent.get(token)
@@ -122,6 +121,12 @@ def needs(scope: str) -> list[Any]:
     return [Key(scope), Session(scope)]
 
 
+def _secret(authorization: str) -> str | None:
+    """What stands behind `Bearer`; None for another scheme."""
+    kind, _, secret = authorization.partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
+
+
 def caller_of_key(secret: str) -> Caller:
     """Raises Unauthenticated."""
     key = accounts.recognise_key(secret=secret, now=timezone.now())
@@ -129,16 +134,16 @@ def caller_of_key(secret: str) -> Caller:
 
 
 def caller_of(scope: Any) -> Caller:
-    """Who opened a stream: by the key or the session cookie in an ASGI scope. Raises Unauthenticated, Forbidden, RateLimited.
+    """Who opened a stream: by the key or the session cookie in an ASGI scope. Raises Unauthenticated, Forbidden.
 
     A browser sends the cookie from any site, so whoever lets other sites' pages in must check `Origin` first.
     """
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     if b"authorization" in headers:
-        kind, _, secret = headers[b"authorization"].partition(" ")
-        if kind.lower() != "bearer":
+        secret = _secret(headers[b"authorization"])
+        if secret is None:
             raise Unauthenticated
-        return _allowed(caller_of_key(secret.strip()), Scope.READ)
+        return _allowed(caller_of_key(secret), Scope.READ)
     cookie = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
     store = import_module(settings.SESSION_ENGINE).SessionStore(cookie)
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # all that it looks at

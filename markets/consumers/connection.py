@@ -7,8 +7,11 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
+from markets.api.auth import Caller, caller_of
 from markets.live.hub import Hub
+from markets.live.person import PersonFeed
 from markets.live.viewer import Viewer
+from markets.threads import in_thread
 
 
 class Connection(AsyncConsumer):
@@ -39,6 +42,14 @@ class Connection(AsyncConsumer):
         client = self.scope.get("client")  # behind a proxy only what the server trusts (README, Running it)
         self.viewer = self.hub.admit(client[0] if client else "", self._drop)
         return self.viewer
+
+    async def own_feed(self, viewer: Viewer) -> PersonFeed:
+        """What is the caller's own, for as long as their key or session is good. Raises Unauthenticated, Forbidden."""
+
+        async def caller() -> Caller:
+            return await in_thread(caller_of, self.scope)
+
+        return PersonFeed(viewer, self.hub, (await caller()).user, caller)
 
     def _drop(self) -> None:
         self.dropped = True

@@ -13,16 +13,13 @@ from django.db import DatabaseError
 from django.http.request import split_domain_port, validate_host
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from markets.api.auth import caller_of
 from markets.consumers.connection import Connection
 from markets.errors import Invalid, Refused
 from markets.live import relay
 from markets.live.frames import Frame
 from markets.live.lobby import LobbyFeed
 from markets.live.market import MarketFeed
-from markets.live.person import PersonFeed
 from markets.live.viewer import Feed, Viewer
-from markets.threads import in_thread
 
 logger = structlog.get_logger("bellwether.live")
 
@@ -146,8 +143,7 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
         if key == "all":
             return LobbyFeed(viewer, self.hub)
         if key == "me":
-            caller = await in_thread(caller_of, self.scope)
-            return PersonFeed(viewer, self.hub, caller.user, lambda: in_thread(caller_of, self.scope))
+            return await self.own_feed(viewer)
         return MarketFeed(viewer, self.hub, key)
 
     @staticmethod

@@ -14,7 +14,6 @@ from channels.generic.http import AsyncHttpConsumer
 from django.db import DatabaseError
 
 from config.logs import note_failure
-from markets.api.auth import caller_of
 from markets.api.problems import problem_bytes, problem_of
 from markets.consumers.connection import Connection
 from markets.errors import Invalid, Refused, TooManyStreams
@@ -22,9 +21,7 @@ from markets.live import relay
 from markets.live.frames import HEARTBEAT, Frame, retry
 from markets.live.lobby import LobbyFeed
 from markets.live.market import MarketFeed
-from markets.live.person import PersonFeed
 from markets.live.viewer import Feed, Viewer
-from markets.threads import in_thread
 
 logger = structlog.get_logger("bellwether.live")
 
@@ -142,5 +139,4 @@ class PersonStream(Stream):
     position = r"[0-9]{1,18}\.[0-9]{1,18}"
 
     async def feed(self, viewer: Viewer) -> Feed:
-        caller = await in_thread(caller_of, self.scope)
-        return PersonFeed(viewer, self.hub, caller.user, lambda: in_thread(caller_of, self.scope))
+        return await self.own_feed(viewer)
