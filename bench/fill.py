@@ -38,6 +38,14 @@ INSERT INTO markets_event (market_id, seq, type, at, payload, prices, request_id
 SELECT id, 1, 'market.created', created_at, '{}', '{}', '', FALSE FROM made
 """
 
+# The words of their names, and one more for each that nobody typed: a vocabulary grows with its markets.
+LEARNT = """
+INSERT INTO markets_word (text)
+SELECT lexeme FROM markets_market AS market, unnest(market.search_vector) WHERE lexeme ~ '^[[:alpha:]]{3,40}$'
+UNION SELECT left(translate(md5(id::text), '0123456789', 'ghijklmnop'), 8) FROM markets_market
+ON CONFLICT DO NOTHING
+"""
+
 
 def fill(markets: int, trades: int) -> tuple[int, int]:
     """Add them; gives the ids of the market with the trades and of its first outcome."""
@@ -50,6 +58,8 @@ def fill(markets: int, trades: int) -> tuple[int, int]:
     for first in range(known, known + markets, 10_000):
         with connection.cursor() as cursor:
             cursor.execute(MARKETS, {"first": first, "last": min(first + 10_000, known + markets) - 1})
+    with connection.cursor() as cursor:
+        cursor.execute(LEARNT)
     (market, outcome), *_ = scene(1)[0]
     trader = Account.objects.filter(kind=Account.Kind.TRADER).latest("pk")
     facts = {"market": market, "outcome": outcome, "trader": trader.user_id, "most": trades, "account": trader.pk}

@@ -1,6 +1,6 @@
 """What reads cost at 100 markets and 1,000 trades, and at 100,000 and 1,000,000: the database's part, behind every cache.
 
-`python -m bench.size` takes some five minutes, most of them for filling.
+Two databases on one server take turns, call by call. `python -m bench.size` takes some five minutes, most of them for filling.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from collections.abc import Callable
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
 
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 from bench import report
 from bench.servers import own_database
 
-SMALL, LARGE = (100, 1_000), (100_000, 1_000_000)
-TIMES = 40
+SMALL, LARGE = (100, 1_000), (100_000, 1_000_000)  # markets, trades
+TIMES = 100
 
 
 def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
@@ -50,8 +53,10 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
         "list of a tag, 2 rows": listed(tag="t7", limit=2),
         "by slug": listed(slug=some.slug),
         "search, a name": listed(text=some.name, limit=1),
-        "search, two words": listed(text="election rain", limit=1),
+        "search, two words": listed(text="election rain", limit=2),
         "search, one common word": listed(text="railway", limit=2),
+        "search, two words, by volume": listed(text="election rain", sort="volume", limit=2),
+        "search, one common word, by volume": listed(text="railway", sort="volume", limit=2),
         "search, mistyped": listed(text="releese budgett", limit=1),
         "search, nothing found": listed(text="xylophone quartet"),
         "trades, newest 50": lambda: page(history.trades(market_id), order=["-id"], limit=50, cursor=None),
@@ -60,38 +65,55 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
         "history, 200 points": lambda: history.prices_over_time(
             markets.get(market_id), start=min(begun, now - timedelta(days=7)), end=now, points=200
         ),
-        "candlesticks, 2 days in hours": lambda: history.candlesticks(
-            outcome_id, start=now - timedelta(days=2), end=now, minutes=60
-        ),
+        # as many as the small one has
+        "candlesticks, 2 hours": lambda: history.candlesticks(outcome_id, start=now - timedelta(hours=2), end=now, minutes=60),
         "categories with counts": markets.categories,
         "tags with counts": markets.tags,
     }
 
 
-def median_ms(read: Callable[[], object]) -> float:
-    """Of TIMES calls, after three that warm up."""
-    took = []
-    for number in range(TIMES + 3):
-        begun = time.perf_counter()
-        read()
-        if number >= 3:
-            took.append(time.perf_counter() - begun)
-    return statistics.median(took) * 1000
+def connected(database: str) -> BaseDatabaseWrapper:
+    """A connection of its own to that database."""
+    made = connections.create_connection(DEFAULT_DB_ALIAS)
+    options = {name: value for name, value in made.settings_dict["OPTIONS"].items() if name != "pool"}
+    made.settings_dict = {**made.settings_dict, "NAME": database, "OPTIONS": options}
+    return made
+
+
+def took(read: Callable[[], object]) -> float:
+    """Milliseconds."""
+    begun = time.perf_counter()
+    read()
+    return (time.perf_counter() - begun) * 1000
 
 
 def main() -> None:
     with own_database():
         from bench.fill import fill
 
-        measured = []
-        for markets, trades in (SMALL, (LARGE[0] - SMALL[0], LARGE[1])):
-            begun = time.monotonic()
-            market, outcome = fill(markets, trades)
-            sys.stderr.write(f"{markets} markets and {trades} trades filled in in {time.monotonic() - begun:.0f} s\n")
-            measured.append({name: median_ms(read) for name, read in reads(market, outcome).items()})
-        small, large = measured
+        large = connection.settings_dict["NAME"]
+        small_ids = fill(*SMALL)
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+        with connected("postgres").cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE small TEMPLATE {large}")
+        begun = time.monotonic()
+        large_ids = fill(*(there - here for here, there in zip(SMALL, LARGE, strict=True)))
+        sys.stderr.write(f"filled in in {time.monotonic() - begun:.0f} s\n")
+
+        sides = []
+        for database, ids in (("small", small_ids), (large, large_ids)):
+            connections[DEFAULT_DB_ALIAS] = connected(database)
+            sides.append((connections[DEFAULT_DB_ALIAS], reads(*ids)))
         lines = ["| read | ms at 100 markets, 1,000 trades | ms at 100,000 and 1,000,000 | ratio |", "|---|---|---|---|"]
-        lines += [f"| {name} | {small[name]:.1f} | {large[name]:.1f} | **{large[name] / small[name]:.2f}** |" for name in small]
+        for name in sides[0][1]:
+            times: list[list[float]] = [[], []]
+            for _ in range(TIMES):
+                for (database, known), measured in zip(sides, times, strict=True):
+                    connections[DEFAULT_DB_ALIAS] = database
+                    measured.append(took(known[name]))
+            less, more = (statistics.median(measured) for measured in times)
+            lines.append(f"| {name} | {less:.1f} | {more:.1f} | **{more / less:.2f}** |")
         report.tell("size", lines)
 
 

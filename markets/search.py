@@ -14,8 +14,17 @@ UPDATE markets_market AS market SET search_vector =
 WHERE id = %s
 """
 
+# In alphabetical order: two transactions that bring the same new words wait for each other and never in a circle.
+_LEARN = """
+INSERT INTO markets_word (text)
+SELECT lexeme FROM markets_market AS market, unnest(market.search_vector)
+WHERE market.id = %s AND weights && '{A,B}' AND lexeme ~ '^[[:alpha:]]{3,40}$' ORDER BY lexeme
+ON CONFLICT DO NOTHING
+"""
+
 
 def index(market_id: int) -> None:
-    """Rewrite the market's search vector: its name weighs most, then shelf, tags and labels, then its texts."""
+    """Rewrite the search vector: the name weighs most, then shelf, tags and labels, then the texts. Learn the words."""
     with connection.cursor() as cursor:
         cursor.execute(_INDEX, [market_id])
+        cursor.execute(_LEARN, [market_id])

@@ -24,8 +24,8 @@ from django.db import connection, connections
 from django.test.utils import setup_databases
 
 from config import embedded
-from markets import hot
-from markets.models import Market, Scope
+from markets import hot, tasks
+from markets.models import Event, Market, Scope
 from markets.services import accounts, catalogue
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)  # before any real clock that runs this
@@ -107,6 +107,12 @@ def make_market(world: None) -> Callable[..., Market]:
 @pytest.fixture
 def market(make_market: Callable[..., Market]) -> Market:
     return make_market()
+
+
+def react_to_all() -> None:
+    """What a worker would do now."""
+    for event in Event.objects.filter(pending=True).order_by("pk"):
+        tasks.react(event.pk)
 
 
 def key_for(user: Any, *scopes: str) -> str:

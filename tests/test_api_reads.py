@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from markets import tasks
-from markets.models import Event
 from markets.services import catalogue, lifecycle
 from markets.threads import in_thread
-from tests.conftest import LATER, NOW, bearer, key_for
+from tests.conftest import LATER, NOW, bearer, key_for, react_to_all
 
 FIELDS = [
     "id",
@@ -121,8 +119,7 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
         make_market("Will the election be held in spring?", description="Weather is not the point.")
         make_market("Will the weather be fine on election day?", tags=["Sun"])
         make_market("Who scores first?", outcomes=[catalogue.OutcomeDraft("Zoë"), catalogue.OutcomeDraft("Nobody")])
-        for event in Event.objects.all():
-            tasks.react(event.pk)
+        react_to_all()
 
     await in_thread(write)
 
@@ -134,7 +131,12 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
     )  # fmt: skip
     assert await found("weather") == [fine, spring], "the name weighs more than the description"
     assert set(await found("elect")) == {spring, fine}, "a prefix"
+    assert await found("weath") == [fine, spring], "a word that is not finished"
     assert set(await found("electoin")) == {spring, fine}, "a typo"
+    assert set(await found("Wether electoin")) == {spring, fine}, "typos in each word"
+    assert await found("electoin sunn") == [fine], "typos in a name and in a tag"
+    assert await found("electoin xylophone") == [], "a word that resembles none is not left out"
+    assert await found("the") == [], "a word that says nothing"
     assert await found("zoe") == [scores], "an outcome's label, without its accent"
     assert await found("sun") == [fine], "a tag"
     assert await found("& | ! :* ()") == []
@@ -145,8 +147,7 @@ async def test_search_pages_through_its_results(client, make_market):
     def write():
         for number in range(5):
             make_market(f"Will it rain {'again ' * number}?")
-        for event in Event.objects.all():
-            tasks.react(event.pk)
+        react_to_all()
 
     await in_thread(write)
     seen, cursor = [], ""
@@ -155,6 +156,22 @@ async def test_search_pages_through_its_results(client, make_market):
         seen += [market["id"] for market in page["items"]]
         cursor = page["next"]
     assert len(seen) == len(set(seen)) == 5
+
+
+async def test_a_sorted_search_shows_all_that_match_and_a_ranked_one_the_newest(client, make_market, monkeypatch):
+    from markets.selectors import search
+
+    def write():
+        for number in range(5):
+            make_market(f"Will it rain on day {number}?")
+        react_to_all()
+
+    monkeypatch.setattr(search, "MOST_RANKED", 3)
+    await in_thread(write)
+    ranked = (await client.get("/api/v1/markets/", params={"search": "rain"})).json()["items"]
+    in_order = (await client.get("/api/v1/markets/", params={"search": "rain", "sort": "newest"})).json()["items"]
+    assert (len(ranked), len(in_order)) == (3, 5)
+    assert ranked == in_order[:3]
 
 
 async def test_who_has_the_market_already_gets_304(client, market):

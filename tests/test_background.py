@@ -12,12 +12,7 @@ from markets import jobs, notifications, reports, tasks
 from markets.models import Category, CategoryFollow, Event, Market, Notification, Report
 from markets.services import lifecycle
 from markets.services.reporting import request_report
-from tests.conftest import NOW, person, wait_for
-
-
-def react_to_all():
-    for event in Event.objects.filter(pending=True).order_by("pk"):
-        tasks.react(event.pk)
+from tests.conftest import NOW, person, react_to_all, wait_for
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from markets.services import resolution
 from markets.services.wording import OutcomeDraft
 from markets.templatetags.market_text import markdown, percent
 from markets.threads import in_thread
-from tests.conftest import LATER, NOW
+from tests.conftest import LATER, NOW, react_to_all
 
 
 async def test_the_list_shows_markets_with_their_prices(client, make_market):
@@ -30,6 +30,7 @@ async def test_an_empty_list_says_what_to_do_next(client, world):
 async def test_the_list_is_searched_filtered_and_paged(client, make_market):
     for number in range(32):
         await in_thread(make_market, f"Question {number:02}?", category="Weather" if number % 2 else "Sport")
+    await in_thread(react_to_all)
     first = (await client.get("/?sort=newest")).text
     assert first.count('class="card"') == 30
     more = html.unescape(re.search(r'class="button" href="([^"]+)"', first)[1])

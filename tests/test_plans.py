@@ -9,7 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from bench import size
 from bench.fill import fill
 
-LARGE = {"markets_market", "markets_trade", "markets_event", "markets_outcome", "markets_candle", "markets_posting"}
+LARGE = {
+    "markets_market",
+    "markets_trade",
+    "markets_event",
+    "markets_outcome",
+    "markets_candle",
+    "markets_posting",
+    "markets_word",
+}
 
 EXPECTED = {
     "detail": "markets_market_pkey",
@@ -23,12 +31,12 @@ EXPECTED = {
     "its second page, by activity": "market_activity",
     "by slug": "markets_market_slug",
     "search, two words": "market_search",
-    "search, mistyped": "market_name_similar",
+    "search, mistyped": "word_similar",
     "trades, newest 50": "markets_trade_pkey",  # all of them are one market's here; trade_newest when they are not
     "events, first 50": "event_seq_once",
     "events, newest 50": "event_seq_once",
     "history, 200 points": "candle_once",
-    "candlesticks, 2 days in hours": "candle_once",
+    "candlesticks, 2 hours": "candle_once",
 }
 
 

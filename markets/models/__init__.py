@@ -8,6 +8,7 @@ from markets.models.notification import CategoryFollow, Notification
 from markets.models.report import Report
 from markets.models.resolution import Payout, Resolution
 from markets.models.trade import Candle, Position, Side, Trade
+from markets.models.word import Word
 
 __all__ = [
     "Account",
@@ -31,4 +32,5 @@ __all__ = [
     "Status",
     "Tag",
     "Trade",
+    "Word",
 ]

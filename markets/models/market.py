@@ -138,7 +138,6 @@ class Market(models.Model):
             models.Index(fields=["-ranked_volume", "-id"], name="market_volume"),
             models.Index(fields=["-active_at", "-id"], name="market_activity"),
             GinIndex(fields=["search_vector"], name="market_search"),
-            GinIndex(fields=["name"], opclasses=["gin_trgm_ops"], name="market_name_similar"),
         ]
 
     def __str__(self) -> str:

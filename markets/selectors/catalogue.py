@@ -6,7 +6,7 @@ from typing import Final
 
 from markets.models import Market, Status
 from markets.selectors.pages import Page, page
-from markets.selectors.search import matching
+from markets.selectors.search import matching, ranked
 
 ORDERS: Final = {
     "newest": ["-id"],
@@ -28,7 +28,7 @@ def listed(
     cursor: str | None = None,
     drafts: bool = False,
 ) -> Page[Market]:
-    """One page of markets. Without `sort`, a search is ordered by rank and anything else by newest."""
+    """One page of markets. Without `sort`, a search is the newest that match, ordered by rank, and anything else by newest."""
     markets = Market.objects.whole() if drafts else Market.objects.public().whole()
     if status:
         markets = markets.filter(status=status)
@@ -39,9 +39,10 @@ def listed(
     if slug:
         markets = markets.filter(slug=slug)
     order = ORDERS[sort or "newest"]
-    if text:
+    if text and sort:
         markets = matching(markets, text)
-        order = ORDERS[sort] if sort else ["-score", "-id"]
+    elif text:
+        markets, order = ranked(markets, text), ["-score", "-id"]
     if sort == "closing" and not status:
         markets = markets.filter(status__in=[Status.ACTIVE, Status.PAUSED], close_at__isnull=False)
     return page(markets, order=order, limit=limit, cursor=cursor)
