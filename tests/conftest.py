@@ -24,7 +24,8 @@ from django.db import connection, connections
 from django.test.utils import setup_databases
 
 from config import embedded
-from markets import hot, tasks
+from markets import tasks
+from markets.hot.memory import memory
 from markets.models import Event, Market, Scope
 from markets.services import accounts, catalogue
 
@@ -57,7 +58,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 def emptied() -> Iterator[None]:
     """Begins with an empty Redis and ends with an empty database."""
     cache.clear()
-    hot.memory.clear()
+    memory.clear()
     try:
         yield
     finally:

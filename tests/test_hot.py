@@ -16,7 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from config import embedded
-from markets import cache, hot
+from markets import cache
+from markets.hot.memory import MOST, Entry, Memory, memory
 from markets.live import doorbell
 from markets.models import Market
 from markets.services import catalogue, trading
@@ -37,9 +38,9 @@ def url(market):
 @asynccontextmanager
 async def answers_from_memory():
     """How many answers came from memory within this block."""
-    before, count = hot.memory.hits, []
+    before, count = memory.hits, []
     yield count
-    count.append(hot.memory.hits - before)
+    count.append(memory.hits - before)
 
 
 async def test_the_second_reader_is_answered_from_memory_with_the_same_bytes(client, market):
@@ -201,7 +202,7 @@ async def test_the_order_of_parameters_does_not_matter(client, market):
     async with answers_from_memory() as hits:
         await client.get("/api/v1/markets/?status=active&limit=5&sort=volume")
     assert hits == [1]
-    assert len(hot.memory.entries) == 1
+    assert len(memory.entries) == 1
 
 
 async def test_what_is_not_public_or_not_an_answer_is_not_kept(client, market, make_market, bob):
@@ -219,25 +220,41 @@ async def test_what_is_not_public_or_not_an_answer_is_not_kept(client, market, m
         await client.get(address)
     await client.get("/api/v1/me", headers=bearer(key))
     await client.post(f"{url(market)}/quote", json={"outcome_id": 1, "side": "buy", "shares": "1"})
-    assert not hot.memory.entries
-    assert not hot.memory.making
+    assert not memory.entries
+    assert not memory.making
 
 
 async def test_unknown_ids_leave_nothing_behind(client, world):
     for first in range(0, 1000, 500):
         await asyncio.gather(*(client.get(f"/api/v1/markets/{10**9 + first + n}") for n in range(500)))
-    assert not hot.memory.entries
-    assert not hot.memory.about
-    assert not hot.memory.last
-    assert not hot.memory.making
+    assert not memory.entries
+    assert not memory.about
+    assert not memory.last
+    assert not memory.making
+
+
+async def test_a_million_answers_that_may_not_be_kept_leave_nothing_behind():
+    memory = Memory()
+    for number in range(1_000_000):
+        _, made = memory.begin(key := ("/", str(number).encode()))
+        if number % 100 == 0:
+            memory.hear({"market_id": number, "type": "market.updated"})
+        memory.end(key, made, None)
+    assert (memory.size, memory.entries, memory.about, memory.last, memory.making) == (0, {}, {}, {}, {})
+
+
+async def test_a_question_mark_in_the_path_is_not_the_query(client, market):
+    assert (await client.get(f"{url(market)}%3F")).status_code == 404
+    assert (await client.get(url(market))).status_code == 200
+    assert (await client.get(f"{url(market)}%3F")).status_code == 404
 
 
 def test_memory_is_bounded_whatever_is_asked():
-    memory = hot.Memory()
+    memory = Memory()
     far = time.monotonic() + 1000
     for number in range(100_000):
-        memory.keep(str(number).encode(), hot.Entry(number % 7, far, [], b"x" * 5000), 0)
-    assert memory.size <= hot.MOST
+        memory.keep(("/", str(number).encode()), Entry(number % 7, far, [], b"x" * 5000), 0)
+    assert memory.size <= MOST
     assert memory.size == sum(entry.size for entry in memory.entries.values())
     assert sum(map(len, memory.about.values())) == len(memory.entries)
     memory.hear({"market_id": 3, "type": "trade"})
@@ -245,9 +262,9 @@ def test_memory_is_bounded_whatever_is_asked():
 
 
 def test_what_has_had_its_second_makes_room():
-    memory = hot.Memory()
+    memory = Memory()
     for number in range(1000):
-        memory.keep(str(number).encode(), hot.Entry(1, time.monotonic() - 1, [], b"x"), 0)
+        memory.keep(("/", str(number).encode()), Entry(1, time.monotonic() - 2, [], b"x"), 0)
     assert len(memory.entries) == 1
 
 
@@ -256,7 +273,7 @@ async def test_nothing_with_a_key_or_a_cookie_is_kept_or_served_from_memory(clie
     draft = await in_thread(make_market, "Secret?", status="draft")
     staff = bearer(await in_thread(key_for, alice, "read", "staff"))
     assert len((await client.get("/api/v1/markets/", headers=staff)).json()["items"]) == 2
-    assert not hot.memory.entries
+    assert not memory.entries
     assert [m["id"] for m in (await client.get("/api/v1/markets/")).json()["items"]] == [public.pk]
     async with answers_from_memory() as hits:
         assert {m["id"] for m in (await client.get("/api/v1/markets/", headers=staff)).json()["items"]} == {public.pk, draft.pk}
@@ -288,7 +305,7 @@ async def test_nothing_with_a_key_or_a_cookie_is_kept_or_served_from_memory(clie
 )
 async def test_tricks_with_headers_neither_poison_nor_leak(client, market, headers):
     plain = (await client.get(url(market))).content
-    hot.memory.clear()
+    memory.clear()
     poisoning = await client.get(url(market), headers=headers)
     assert (poisoning.status_code, poisoning.content) == (200, plain)
     after = await client.get(url(market))
@@ -326,7 +343,7 @@ async def test_one_in_so_many_is_logged_and_the_metrics_count_all(client, market
         assert len(logged) == lines
         assert {"request_id", "path", "status"} <= set(logged[0])
     text = (await client.get("/metrics")).text
-    assert f"bellwether_hot_hits_total {float(hot.memory.hits)}" in text
+    assert f"bellwether_hot_hits_total {float(memory.hits)}" in text
 
 
 async def test_with_https_only_a_plain_request_is_redirected_hot_or_not(client, market, monkeypatch):

@@ -1,8 +1,8 @@
 """Our own application whose memory keeps nothing: every read enters Django and is answered from Redis."""
 
 from config.asgi import application
-from markets import hot
+from markets.hot import memory
 
-hot.LONGEST = 0.0  # type: ignore[misc]
+memory.LONGEST = 0.0  # type: ignore[misc]
 
 __all__ = ["application"]
