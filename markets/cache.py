@@ -85,12 +85,16 @@ def _shown(market_id: int, body: bytes) -> bytes:
 
 
 def _load(market_id: int) -> tuple[int, bytes, int]:
-    """The market's `seq`, its body, and the seconds to keep it, from the database."""
+    """The market's `seq`, its body, and the seconds to keep it, from the database.
+
+    `seq` is read first: what is found missing at that `seq` is not believed any more once the market has moved on.
+    """
+    seq = markets.heads([market_id]).get(market_id)
     try:
-        market = markets.get(market_id)
+        market = markets.get(market_id) if seq is not None else None
     except NotFound:
-        return markets.heads([market_id]).get(market_id, 0), _HIDDEN, MISSING_TTL
-    return market.seq, encode(markets.present(market)), TTL
+        market = None
+    return (market.seq, encode(markets.present(market)), TTL) if market else (seq or 0, _HIDDEN, MISSING_TTL)
 
 
 def encode(value: object) -> bytes:

@@ -100,6 +100,23 @@ def test_a_draft_is_not_shown_and_appears_when_it_opens(make_market):
     assert name_of(market) == "Will it rain?"
 
 
+def test_a_draft_that_opens_while_it_is_looked_for_is_not_remembered_as_hidden(make_market, monkeypatch):
+    market = make_market(status="draft")
+    find = cache.markets.get
+
+    def slow_find(market_id):
+        try:
+            return find(market_id)
+        except NotFound:
+            lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
+            raise
+
+    with monkeypatch.context() as patch, pytest.raises(NotFound):
+        patch.setattr(cache.markets, "get", slow_find)
+        cache.read_market(market.pk)
+    assert name_of(market) == "Will it rain?"
+
+
 @pytest.fixture
 def dead_redis(settings, monkeypatch):
     """A cache on a port where nobody listens, as after a crash of Redis."""
