@@ -23,7 +23,8 @@ SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing so
 @require_safe
 async def home(request: HttpRequest) -> HttpResponse:
     """The list of markets."""
-    hot.about(request, EVERY)
+    if set(request.GET) <= {"q", "category", "sort", "cursor"}:  # what anybody can ask in endless variety is not kept
+        hot.about(request, EVERY)
     return await in_thread(_home, request)
 
 
@@ -63,5 +64,6 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
     except NotFound:
         raise Http404 from None
     resolution = next((r for r in found.resolutions.all() if r.reversed_at is None), None)
-    hot.about(request, found.pk)
+    if not request.GET:
+        hot.about(request, found.pk)
     return render(request, "markets/detail.html", {"market": found, "resolution": resolution})

@@ -1,8 +1,10 @@
 """The application under other servers than Daphne: several processes, streams, a clean stop."""
 
+import asyncio
 import contextlib
 import re
 import signal
+import time
 
 import httpx
 import pytest
@@ -34,6 +36,26 @@ def served(request, world):
     wait_for(answers, 30)
     yield process
     process.end()
+
+
+async def test_who_never_sends_the_rest_of_a_request_makes_nobody_wait(served, market):
+    """Each would begin to make the answer that the others then wait for."""
+    path = f"/api/v1/markets/{market.pk}"
+    port = int(served.url.rpartition(":")[2])
+    hanging = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n"]
+    hanging += [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"]
+    writers = []
+    for request in hanging * 8:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request.encode())
+        writers.append(writer)
+    begun = time.monotonic()
+    async with httpx.AsyncClient(timeout=5) as client:
+        while time.monotonic() < begun + 2.5:  # nothing is kept for longer than a second
+            assert (await client.get(f"{served.url}{path}")).status_code == 200
+            await asyncio.sleep(0.05)
+    for writer in writers:
+        writer.close()
 
 
 async def test_several_processes_serve_streams_and_say_goodbye(served, market):

@@ -24,11 +24,12 @@ def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = Fa
 
     `about` is the id of the market that it speaks of, or `cache.EVERY`; the hot tier keeps the answer until that moves.
     """
-    if not to_staff:
-        hot.about(request, about)
+    kept = not to_staff and hot.about(request, about)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     given = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
-    response = HttpResponse(status=304) if given & {tag, "*"} else HttpResponse(body, content_type="application/json")
+    response = (
+        HttpResponse(status=304) if not kept and given & {tag, "*"} else HttpResponse(body, content_type="application/json")
+    )
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache" if to_staff else "public, no-cache"
     response["Vary"] = "Authorization, Cookie"

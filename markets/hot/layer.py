@@ -1,19 +1,18 @@
 """Public answers as finished bytes in this process's memory, in front of Django.
 
 A route declares its answer public with `answers.public(request, body, about=…)` and gets this tier by that alone. An answer is
-kept for at most a second from when it began to be made, and dropped by the first event about a market that it speaks
-of. While it is being made, others who ask for the same wait for it. It is not kept when it was overtaken meanwhile, was made
-for somebody known, sets a cookie, or is anything but a 200.
+kept for at most a second from when it began to be made, and dropped by the first event about a market that it speaks of.
+While it is being made, others who ask for the same wait for it; once an event has overtaken it, only those who asked before it
+was begun are given it. It is not kept when it was made for somebody known, sets a cookie, or is anything but a 200.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
-import time
-from asyncio import shield
-from collections.abc import Iterable
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -21,13 +20,14 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from config.logs import SANE_REQUEST_ID
-from markets.hot.memory import LARGEST, Entry, Key, Ticket, memory
+from markets.hot.memory import LARGEST, Entry, Key, memory
 from markets.live import relay
 
 logger = structlog.get_logger("bellwether")
 
 _prefix = secrets.token_hex(6).encode()
-_KNOWN: Final = frozenset({b"authorization", b"cookie"})  # who sends these may be somebody
+# Who sends these may be somebody, or may make others wait for the rest of the request.
+_ALONE: Final = frozenset({b"authorization", b"cookie", b"content-length", b"transfer-encoding"})
 
 
 @lru_cache(maxsize=256)
@@ -37,11 +37,21 @@ def _served_here(host: bytes) -> bool:
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
-def about(request: Any, market_id: int) -> None:
-    """The answer to `request` is public and speaks of this market (or `cache.EVERY` or `SHELVES`)."""
+class Ticket:
+    """Rides in the scope of a request whose answer may be kept; `about` is None until the answer is known to be public."""
+
+    about: int | None = None
+
+
+def about(request: Any, market_id: int) -> bool:
+    """The answer to `request` is public and speaks of this market (or `cache.EVERY` or `SHELVES`).
+
+    Says whether it will be kept: then it has to be whole, and whoever has it already is told so from here.
+    """
     ticket: Ticket | None = request.scope.get("hot")
     if ticket is not None:
         ticket.about = market_id
+    return ticket is not None
 
 
 class Hot:
@@ -58,7 +68,7 @@ class Hot:
             return
         given = host = tag = forwarded = None
         for name, value in scope["headers"]:
-            if name in _KNOWN:
+            if name in _ALONE:
                 break
             if name == b"host":
                 host = value
@@ -76,54 +86,56 @@ class Hot:
 
     async def _public(self, scope: Any, receive: Any, send: Any, given: bytes | None, tag: bytes | None) -> None:
         """A read by nobody in particular."""
-        query = scope["query_string"]
-        key = (scope["path"], b"&".join(sorted(query.split(b"&"))) if b"&" in query else query)
-        entry = memory.entries.get(key)
-        if entry is None or entry.until <= time.monotonic():
-            if scope["method"] == "HEAD":
-                await self.app(scope, receive, send)
-                return
+        asked = monotonic()
+        key = (scope["path"], _in_order(scope["query_string"]))
+        while (entry := memory.get(key)) is None:
             making = memory.making.get(key)
-            if making is None:
-                await self._make(key, scope, receive, send)
+            if making is None and scope["method"] == "GET":
+                await self._make(key, scope, receive, send, tag)
                 return
-            entry = await shield(making)
-            if entry is None:
+            if making is not None:
+                await asyncio.wait([making])
+                if making.cancelled():
+                    continue
+                entry = making.result()
+            if entry is None:  # not for everybody
                 await self.app(scope, receive, send)
                 return
-        await self._answer(entry, scope, send, given, tag)
-
-    async def _answer(self, entry: Entry, scope: Any, send: Any, given: bytes | None, tag: bytes | None) -> None:
+            if entry.begun >= asked:
+                break
         memory.hits = number = memory.hits + 1
         request_id = given if given is not None and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix, number)
-        has_it = tag is not None and entry.tag is not None and _matches(tag, entry.tag)
-        status, headers = (304, entry.brief) if has_it else (200, entry.headers)
-        body = b"" if has_it or scope["method"] == "HEAD" else entry.body
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"x-request-id", request_id)]})
-        await send({"type": "http.response.body", "body": body})
+        status = await _answer(entry, scope["method"], send, request_id, tag)
         if number % self.log_every == 0:
             facts = {"request_id": request_id.decode(), "method": scope["method"], "path": scope["path"], "status": status}
             logger.info("request_completed", **facts, hot=True, one_in=self.log_every)
 
-    async def _make(self, key: Key, scope: Any, receive: Any, send: Any) -> None:
-        """Let the application answer, and keep what it says if that may be kept."""
-        begun = time.monotonic()
-        ticket, made = memory.begin(key)
-        start: dict[str, Any] = {}
-        parts: list[bytes] = []
+    async def _make(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> None:
+        """Let the application answer, and share and keep what it says if that may be."""
+        begun, ticket, made = monotonic(), Ticket(), memory.begin(key)
+        start: dict[str, Any] | None = None  # of an answer that may be kept, until all of it is there
+        body = b""
+        entry: Entry | None = None
 
         async def note(event: Any) -> None:
-            if event["type"] == "http.response.start":
-                start.update(event)
-                if not _may_be_kept(start, ticket):
-                    memory.end(key, made, None)
-            elif not made.done():
-                parts.append(event.get("body", b""))
-                if not event.get("more_body"):
-                    entry = self._kept(key, ticket, start["headers"], b"".join(parts), begun)
+            nonlocal start, body, entry
+            if event["type"] == "http.response.start" and _may_be_kept(event, ticket):
+                start = event
+                return
+            if start is not None:
+                body += event.get("body", b"")
+                if event.get("more_body") and len(body) <= LARGEST:
+                    return
+                if len(body) <= LARGEST:
+                    assert ticket.about is not None
+                    headers = [(name.lower(), value) for name, value in start["headers"] if name.lower() != b"x-request-id"]
+                    entry = Entry(ticket.about, begun, headers, body)
                     memory.end(key, made, entry)
-                elif sum(map(len, parts)) > LARGEST:
-                    memory.end(key, made, None)
+                    return
+                memory.end(key, made, None)
+                await send(start)
+                start, event = None, {**event, "body": body}
+            memory.end(key, made, None)
             await send(event)
 
         try:
@@ -131,23 +143,35 @@ class Hot:
                 await relay.hub()  # who keeps answers must hear of events
             await self.app({**scope, "hot": ticket}, receive, note)
         finally:
-            memory.end(key, made, None)
+            memory.give_up(key, made)
+        if entry is not None and start is not None:
+            request_id = next(value for name, value in start["headers"] if name.lower() == b"x-request-id")
+            await _answer(entry, scope["method"], send, request_id, tag)
 
-    def _kept(
-        self, key: Key, ticket: Ticket, headers: Iterable[tuple[bytes, bytes]], body: bytes, begun: float
-    ) -> Entry | None:
-        if ticket.about is None or len(body) > LARGEST:
-            return None
-        memory.misses += 1
-        kept = [(name.lower(), value) for name, value in headers if name.lower() != b"x-request-id"]
-        entry = Entry(ticket.about, begun, kept, body)
-        return entry if memory.keep(key, entry, ticket.heard) else None
+
+def _in_order(query: bytes) -> bytes:
+    """Parameters by name; what is repeated stays in the order in which it was given."""
+    if b"&" not in query:
+        return query
+    parts = query.split(b"&")
+    parts.sort(key=lambda part: part.split(b"=")[0])
+    return b"&".join(parts)
 
 
 def _may_be_kept(start: dict[str, Any], ticket: Ticket) -> bool:
     return (
         ticket.about is not None and start["status"] == 200 and not any(n.lower() == b"set-cookie" for n, _ in start["headers"])
     )
+
+
+async def _answer(entry: Entry, method: str, send: Any, request_id: bytes, tag: bytes | None) -> int:
+    """Send it, or 304 to who has it; gives the status."""
+    has_it = tag is not None and entry.tag is not None and _matches(tag, entry.tag)
+    status, headers = (304, entry.brief) if has_it else (200, entry.headers)
+    body = b"" if has_it or method == "HEAD" else entry.body
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"x-request-id", request_id)]})
+    await send({"type": "http.response.body", "body": body})
+    return status
 
 
 def _matches(given: bytes, tag: bytes) -> bool:

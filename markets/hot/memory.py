@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any, Final
 
 from prometheus_client.core import REGISTRY, CounterMetricFamily
@@ -17,106 +17,103 @@ from markets.live import doorbell
 LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
 MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
 LARGEST: Final = 2 * 1024 * 1024  # bytes of one
-OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, key, objects
+OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, objects
 
 Headers = list[tuple[bytes, bytes]]
 Key = tuple[str, bytes]  # path, query in alphabetical order
 
 
 class Entry:
-    """A finished answer. `begun` is when it began to be made (monotonic seconds)."""
+    """A finished answer that speaks of market `about` (or `cache.EVERY` or `SHELVES`).
 
-    def __init__(self, about: int, begun: float, headers: Headers, body: bytes) -> None:
-        self.about, self.until, self.body = about, begun + LONGEST, body
-        self.size = len(body) + OVERHEAD
-        self.headers = headers
-        self.tag = next((value for name, value in headers if name == b"etag"), None)
-        self.brief = [(name, value) for name, value in headers if name not in {b"content-type", b"content-length"}]  # for 304
-
-
-class Ticket:
-    """Rides in the scope of a request whose answer may be kept.
-
-    `about` is the id of the market that the answer speaks of, `cache.EVERY` or `cache.SHELVES`; None while it is not public.
+    `begun` is when it began to be made (monotonic seconds): it shows every event that was heard before.
     """
 
-    def __init__(self, heard: int) -> None:
-        self.about: int | None = None
-        self.heard = heard  # events heard when it began
+    def __init__(self, about: int, begun: float, headers: Headers, body: bytes) -> None:
+        self.about, self.begun, self.headers, self.body = about, begun, headers, body
+        self.size = len(body) + OVERHEAD
+        self.tag = next((value for name, value in headers if name == b"etag"), None)
+        self.brief = [(name, value) for name, value in headers if name not in {b"content-type", b"content-length"}]  # for 304
 
 
 class Memory:
     """The answers of one process. Threads that write tell it of events; all else happens in the event loop."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        self.entries: dict[Key, Entry] = {}  # oldest first; all are kept equally long
-        self.about: dict[int, set[Key]] = {}
-        self.size = 0
-        self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
-        self.heard = 0  # events so far
-        self.last: dict[int, int] = {}  # by market: which event so far was its last; only while something is being made
+        self.entries: dict[Key, Entry] = {}  # oldest first
+        self.size = 0  # bytes
+        self.moved: dict[int, float] = {}  # when an event last moved what an answer may be about; oldest first
         self.making: dict[Key, asyncio.Future[Entry | None]] = {}
+        self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A message of the doorbell."""
+        """A message of the doorbell: what was begun before now is out of date. Older than `LONGEST`, it is so anyway."""
         if "market_id" not in message:
             return
         with self.lock:
-            self.heard += 1
+            now = monotonic()
             for about in moved_by(message):
-                if self.making:
-                    self.last[about] = self.heard
-                for key in self.about.pop(about, ()):
-                    self._forget(key)
+                self.moved.pop(about, None)
+                self.moved[about] = now
+            while self.moved[oldest := next(iter(self.moved))] < now - LONGEST:
+                del self.moved[oldest]
 
-    def keep(self, key: Key, entry: Entry, heard: int) -> bool:
-        """Keep what was begun when so many events had been heard, unless it was overtaken since."""
-        with self.lock:
-            if self.last.get(entry.about, 0) > heard:
-                return False
-            self._forget(key)
-            now = time.monotonic()
-            while self.entries:
-                oldest = next(iter(self.entries))
-                if self.entries[oldest].until > now and self.size + entry.size <= MOST:
-                    break
-                self._forget(oldest)
-            self.entries[key] = entry
-            self.about.setdefault(entry.about, set()).add(key)
-            self.size += entry.size
-        return True
+    def current(self, entry: Entry) -> bool:
+        """Whether it may still be given to anybody."""
+        return monotonic() - entry.begun < LONGEST and entry.begun > self.moved.get(entry.about, 0.0)
 
-    def begin(self, key: Key) -> tuple[Ticket, asyncio.Future[Entry | None]]:
-        """Somebody makes this answer; others may wait for it."""
+    def get(self, key: Key) -> Entry | None:
+        entry = self.entries.get(key)
+        return entry if entry is not None and self.current(entry) else None
+
+    def begin(self, key: Key) -> asyncio.Future[Entry | None]:
+        """Somebody makes this answer. What others may wait for is the entry, or None when it may not be shared."""
         made: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
-        with self.lock:
-            self.making[key] = made
-            return Ticket(self.heard), made
+        self.making[key] = made
+        return made
 
     def end(self, key: Key, made: asyncio.Future[Entry | None], entry: Entry | None) -> None:
-        """It is made (or None: it may not be shared). May be called again."""
-        if made.done():
-            return
-        made.set_result(entry)
-        with self.lock:
-            if self.making.get(key) is made:
-                del self.making[key]
-            if not self.making:
-                self.last.clear()
+        """It is made; keep it unless it was overtaken meanwhile."""
+        self._done(key, made)
+        if not made.done():
+            made.set_result(entry)
+        if entry is not None:
+            self.misses += 1
+            if self.current(entry):
+                self.keep(key, entry)
+
+    def give_up(self, key: Key, made: asyncio.Future[Entry | None]) -> None:
+        """Whoever was making it went away before it was known what it is. After `end` this does nothing."""
+        self._done(key, made)
+        made.cancel()
+
+    def keep(self, key: Key, entry: Entry) -> None:
+        self._forget(key)
+        now = monotonic()
+        while self.entries:
+            oldest = next(iter(self.entries))
+            if now - self.entries[oldest].begun < LONGEST and self.size + _size(key, entry) <= MOST:
+                break
+            self._forget(oldest)
+        self.entries[key] = entry
+        self.size += _size(key, entry)
+
+    def _done(self, key: Key, made: asyncio.Future[Entry | None]) -> None:
+        if self.making.get(key) is made:
+            del self.making[key]
 
     def _forget(self, key: Key) -> None:
         entry = self.entries.pop(key, None)
         if entry is not None:
-            self.size -= entry.size
-            keys = self.about.get(entry.about)
-            if keys is not None:
-                keys.discard(key)
-                if not keys:
-                    del self.about[entry.about]
+            self.size -= _size(key, entry)
+
+
+def _size(key: Key, entry: Entry) -> int:
+    return len(key[0]) + len(key[1]) + entry.size
 
 
 class Figures(Collector):
