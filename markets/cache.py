@@ -17,9 +17,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
+from threading import Lock
 from typing import Any, Final
 
 from django.core.cache import cache
+from django_redis import get_redis_connection
+from redis import RedisError
 from redis.commands.core import Script
 
 from markets.errors import NotFound
@@ -31,7 +34,8 @@ from markets.threads import in_thread
 TTL: Final = 300  # seconds, less up to a tenth: what was filled together does not expire together
 MISSING_TTL: Final = 10  # seconds that an unknown id is remembered
 ANSWER_TTL: Final = 15  # seconds; what moves with the clock and not with an event may be so old
-ALONE: Final = 3.0  # seconds that one reader may take to fill what others wait for
+LARGEST: Final = 2 * 1024 * 1024  # bytes of an answer that is kept
+ALONE: Final = 1.0  # seconds that one reader may take to fill what others wait for
 
 EVERY: Final = 0  # stands for "any market" where an answer names the market that it speaks of
 SHELVES: Final = -1  # stands for what no trade changes: which markets there are, and where
@@ -39,10 +43,10 @@ _HIDDEN: Final = b"-"  # the body of what the public may not see or what is not 
 _STAMP: Final = 16  # characters
 
 _STORE_IF_NEWER: Final = """
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[4], 'EX', ARGV[3]) end
 local held = redis.call('GET', KEYS[1])
 if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2], 'EX', ARGV[3])
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[4], 'EX', ARGV[3]) end
 return 1
 """
 _store: Final = Script(None, _STORE_IF_NEWER.encode())  # type: ignore[arg-type]  # each call names its client
@@ -115,20 +119,46 @@ def moved_by(message: Mapping[str, Any]) -> list[int]:
 
 
 def overtake(market_id: int, seq: int, moved: Iterable[int] = (EVERY, SHELVES)) -> None:
-    """An event happened: whatever is held from before `seq` is out of date."""
+    """An event happened: whatever is held from before `seq` is out of date. Redis is told later if it does not hear now."""
+    if redis.ask(lambda client: _overtake(client, market_id, seq, moved), None) is None:
+        with _missing:
+            _missed[market_id] = max(seq, _missed.get(market_id, 0))
+        if not redis.away:  # it came back just now
+            redis.ask(lambda _: _catch_up(), None)
+
+
+def _overtake(client: Any, market_id: int, seq: int, moved: Iterable[int]) -> int:
     keys = [_key(f"market:{market_id}"), *(_key(f"stamp:{about}") for about in {market_id, *moved})]
-    redis.ask(lambda client: _store(keys=keys, args=[seq, b"", TTL, secrets.token_hex(_STAMP // 2)], client=client), 0)
+    return int(_store(keys=keys, args=[seq, b"", TTL, secrets.token_hex(_STAMP // 2)], client=client))
+
+
+def _catch_up() -> None:
+    """Tell Redis of the events that it missed. Raises RedisError."""
+    while _missed:
+        with _missing:
+            market_id, seq = _missed.popitem()
+        try:
+            _overtake(get_redis_connection("default"), market_id, seq, (EVERY, SHELVES))
+        except (RedisError, OSError):
+            with _missing:
+                _missed[market_id] = max(seq, _missed.get(market_id, 0))
+            raise
+
+
+_missed: Final[dict[int, int]] = {}  # by market, the `seq` of the last event that Redis was not told of
+_missing: Final = Lock()
+redis.returning.append(_catch_up)
 
 
 async def aread(about: int, name: str, make: Callable[[], bytes]) -> bytes:
     """The public answer called `name`, which speaks of market `about` (or EVERY), from Redis or made now in a thread."""
     keys = _answer_keys(about, name)
     held = await redis.aask(lambda client: client.mget(keys), (None, None))
-    return _stamped(*held) or await in_thread(_read, keys, name, make)
+    return _stamped(*held) or await in_thread(_read, about, name, make)
 
 
-def _read(keys: tuple[str, str], name: str, make: Callable[[], bytes]) -> bytes:
-    stamp_key, key = keys
+def _read(about: int, name: str, make: Callable[[], bytes]) -> bytes:
+    keys = stamp_key, key = _answer_keys(about, name)
 
     def look() -> bytes:
         return _stamped(*redis.ask(lambda client: client.mget(keys), (None, None)))
@@ -138,9 +168,11 @@ def _read(keys: tuple[str, str], name: str, make: Callable[[], bytes]) -> bytes:
         return client.get(stamp_key) or b""
 
     def store() -> bytes:
+        if about > 0:
+            read_market(about)  # what is not there leaves no stamp
         stamp = redis.ask(stamp_now, b"")
         body = make()
-        if stamp:
+        if stamp and len(body) <= LARGEST:
             redis.ask(lambda client: client.set(key, stamp + body, ex=_spread(ANSWER_TTL)), None)
         return body
 
@@ -173,12 +205,12 @@ def _one_makes(name: str, look: Callable[[], bytes], make: Callable[[], bytes]) 
 @contextmanager
 def _alone(name: str) -> Iterator[bool]:
     """Whether nobody else, in any process, is here under this name. Without Redis everybody is alone."""
-    key = _key(f"alone:{name}")
+    key, begun = _key(f"alone:{name}"), time.monotonic()
     alone = bool(redis.ask(lambda client: client.set(key, b"1", nx=True, px=int(ALONE * 1000)), 1))
     try:
         yield alone
     finally:
-        if alone:
+        if alone and time.monotonic() - begun < ALONE:  # later it may be another's
             redis.ask(lambda client: client.delete(key), None)
 
 

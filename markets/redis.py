@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -25,11 +26,13 @@ CONNECTIONS: Final = 50  # of an event loop
 
 
 class Redis:
-    """The cache's server, treated as absent from when it does not answer until it does and has been emptied."""
+    """The cache's server, treated as absent from when it does not answer until it does and has heard what it missed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.away = False
+        self.returning: list[Callable[[], None]] = []  # each tells it what it missed; called again when it is no longer away
+        self._run: str | None = None  # which start of the server this is
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = WeakKeyDictionary()
 
     def ask(self, work: Callable[[Any], T], otherwise: T) -> T:
@@ -37,7 +40,9 @@ class Redis:
         if self.away:
             return otherwise
         try:
-            return work(get_redis_connection("default"))
+            client = get_redis_connection("default")
+            self._run = self._run or client.info("server")["run_id"]
+            return work(client)
         except (RedisError, OSError) as error:
             self._lost(error)
             return otherwise
@@ -47,7 +52,9 @@ class Redis:
         if self.away:
             return otherwise
         try:
-            return await work(self._client())
+            client = self._client()
+            self._run = self._run or (await client.info("server"))["run_id"]
+            return await work(client)
         except (RedisError, OSError) as error:
             self._lost(error)
             return otherwise
@@ -60,7 +67,11 @@ class Redis:
             facts: dict[str, Any] = settings.CACHES["default"]
             patience = facts["OPTIONS"]["SOCKET_TIMEOUT"]
             pool = BlockingConnectionPool.from_url(
-                facts["LOCATION"], max_connections=CONNECTIONS, socket_timeout=patience, socket_connect_timeout=patience
+                facts["LOCATION"],
+                max_connections=CONNECTIONS,
+                timeout=patience,
+                socket_timeout=patience,
+                socket_connect_timeout=patience,
             )
             client = self._clients[loop] = AsyncRedis(connection_pool=pool)
         return client
@@ -74,17 +85,33 @@ class Redis:
         threading.Thread(target=self._wait, name="cache", daemon=True).start()
 
     def _wait(self) -> None:
-        """Look until it answers. It may have missed events, or come back with what it once saved: forget what it holds."""
-        while True:
+        """Look until it answers."""
+        while self.away:
             time.sleep(RETRY_AFTER)
-            try:
-                for pattern in ("market:*", "stamp:*"):
-                    cache.delete_pattern(pattern)  # type: ignore[attr-defined]  # django-redis
-            except (RedisError, OSError):
-                continue
-            self.away = False
-            logger.info("cache_available")
-            return
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                self._back()
+
+    def _back(self) -> None:
+        """It may have been started anew with what it once saved, and has missed events."""
+        client = get_redis_connection("default")
+        client.connection_pool.disconnect()  # each that died meanwhile would be an outage of its own
+        run = client.info("server")["run_id"]
+        emptied = cache.make_key(f"emptied:{run}")
+        if run != self._run and not client.exists(emptied):
+            for pattern in ("market:*", "stamp:*"):
+                cache.delete_pattern(pattern)  # type: ignore[attr-defined]  # django-redis
+            client.set(emptied, b"1", ex=3600)
+        self._run = run
+        for loop, waiting in list(self._clients.items()):
+            if loop.is_running():
+                idle = waiting.connection_pool.disconnect(inuse_connections=False)
+                asyncio.run_coroutine_threadsafe(idle, loop).result(1)
+        for tell in self.returning:
+            tell()
+        self.away = False
+        for tell in self.returning:  # what was missed while they were told
+            tell()
+        logger.info("cache_available")
 
 
 redis = Redis()

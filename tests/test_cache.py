@@ -1,5 +1,6 @@
 """Reads from Redis: fast, never stale for long, and not needed."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -8,10 +9,13 @@ import pytest
 from django.core.cache import cache as django_cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django_redis import get_redis_connection
 
 from markets import cache, redis
 from markets.errors import NotFound
+from markets.models import Market
 from markets.services import catalogue, lifecycle
+from markets.threads import in_thread
 from tests.conftest import NOW, wait_for
 
 
@@ -124,6 +128,7 @@ def dead_redis(settings, monkeypatch):
 
     monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"})
     monkeypatch.setattr(cache, "redis", redis.Redis())
+    monkeypatch.setattr(cache, "_missed", {})
     monkeypatch.setattr(redis, "RETRY_AFTER", 3600)
     del caches["default"]
     yield
@@ -159,3 +164,66 @@ def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, ca
     del caches["default"]
     said = [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"]
     assert said == ["cache_unavailable", "cache_available", "cache_unavailable"]
+
+
+def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(market, make_market, monkeypatch):
+    """One process alone cannot reach it: the others go on with what they have there."""
+    other = make_market("Snow?")
+    name_of(market), name_of(other)
+    monkeypatch.setattr(cache.redis, "away", True)
+    edit(market, "Missed?")
+    assert name_of(market) == "Missed?", "from the database"
+    cache.redis._back()
+    with CaptureQueriesContext(connection) as queries:
+        assert name_of(other) == "Snow?"
+        assert not queries.captured_queries
+        assert name_of(market) == "Missed?"
+        assert queries.captured_queries
+
+
+def test_an_event_that_is_told_of_after_a_later_one_still_moves_what_it_is_about(market):
+    shelves = lambda: cache.encode({"name": Market.objects.get(pk=market.pk).name})
+    read = lambda: asyncio.run(cache.aread(cache.SHELVES, "shelves", shelves))
+    first = read()
+    Market.objects.filter(pk=market.pk).update(name="Moved?")
+    cache.overtake(market.pk, 7, [cache.EVERY])  # a trade
+    assert read() == first
+    cache.overtake(market.pk, 6)  # the edit before it
+    assert read() != first
+
+
+def test_connections_that_died_together_are_one_outage(market, monkeypatch, caplog):
+    monkeypatch.setattr(redis, "RETRY_AFTER", 0.1)
+
+    async def many(number):
+        return await asyncio.gather(*(cache.redis.aask(lambda client: client.ping(), None) for _ in range(number)))
+
+    async def scenario():
+        assert all(await many(20))
+        await in_thread(lambda: get_redis_connection("default").client_kill_filter(_type="normal", skipme=False))
+        await many(1)
+        await in_thread(wait_for, lambda: not cache.redis.away)
+        for number in (1, 5, 20, 20):
+            assert all(await many(number))
+
+    with caplog.at_level(logging.INFO, "bellwether.cache"):
+        asyncio.run(scenario())
+    said = [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"]
+    assert said in ([], ["cache_unavailable", "cache_available"])
+
+
+def test_an_unknown_market_leaves_no_stamp(world):
+    before = get_redis_connection("default").dbsize()
+    for number in range(50):
+        with pytest.raises(NotFound):
+            asyncio.run(cache.aread(10**9 + number, f"history {number}", lambda: b"never"))
+    left = get_redis_connection("default").keys("*stamp:1000*")
+    assert not left
+    assert get_redis_connection("default").dbsize() <= before + 50, "that they are unknown, for ten seconds"
+
+
+def test_what_is_filled_together_does_not_expire_together(make_market):
+    made = [make_market(f"Market {number}?") for number in range(30)]
+    for market in made:
+        cache.read_market(market.pk)
+    assert len({django_cache.ttl(f"market:{market.pk}") for market in made}) > 5
