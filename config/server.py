@@ -86,6 +86,7 @@ class PatientServer(Server):
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
         """Daphne calls this with each request."""
+        scope["root_path"] = self.root_path  # Daphne takes it from a header that anybody may send
         queue = super().create_application(protocol, scope)
         if queue is not None:
             self.connections[protocol]["application_instance"].add_done_callback(partial(self._over, protocol))

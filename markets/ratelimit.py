@@ -8,7 +8,6 @@ from typing import Final
 from django.conf import settings
 from django.core.cache import cache
 
-from markets.errors import RateLimited
 from markets.redis import redis
 
 WINDOW: Final = 60  # seconds
@@ -20,13 +19,11 @@ return calls
 """
 
 
-async def count_call(caller: str, *, now: datetime) -> dict[str, int]:
-    """Count a call and give the `RateLimit-*` headers. Raises RateLimited, with the seconds to wait."""
+async def count_call(caller: str, *, now: datetime) -> tuple[bool, dict[str, int]]:
+    """Count a call; gives whether it is within the limit, and the `RateLimit-*` headers."""
     limit: int = settings.API_RATE_LIMIT
     second = int(now.timestamp())
     key = cache.make_key(f"calls:{caller}:{second // WINDOW}")
     calls = int(await redis.aask(lambda client: client.eval(_COUNT, 1, key, WINDOW), 1))
-    reset = WINDOW - second % WINDOW
-    if calls > limit:
-        raise RateLimited(limit, reset)
-    return {"RateLimit-Limit": limit, "RateLimit-Remaining": limit - calls, "RateLimit-Reset": reset}
+    facts = {"Limit": limit, "Remaining": max(0, limit - calls), "Reset": WINDOW - second % WINDOW}
+    return calls <= limit, {f"RateLimit-{name}": value for name, value in facts.items()}

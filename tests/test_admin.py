@@ -6,7 +6,7 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from markets.models import Event, Market
+from markets.models import Category, Event, Market, Tag
 from markets.services import catalogue
 from markets.threads import in_thread
 from tests.conftest import NOW
@@ -182,6 +182,19 @@ async def test_the_list_is_filtered_and_searched_with_a_typo(admin, make_market)
     page = await admin.get("/admin/markets/market/?status__exact=active")
     assert "Will it rain?" in page.text
     assert "50%" in page.text
+
+
+async def test_a_tag_that_a_market_has_stays(admin, make_market):
+    await in_thread(make_market, tags=["Wet"], category="Weather")
+    for shelf in ("tag", "category"):
+        model = {"tag": Tag, "category": Category}[shelf]
+        held = await in_thread(model.objects.get)
+        free = await in_thread(model.objects.create, name="Free", slug="free")
+        assert (await admin.get(f"/admin/markets/{shelf}/{held.pk}/delete/")).status_code == 403
+        assert (await admin.get(f"/admin/markets/{shelf}/{free.pk}/delete/")).status_code == 200
+        data = {"action": "delete_selected", "_selected_action": [held.pk, free.pk], "post": "yes"}
+        await admin.post(f"/admin/markets/{shelf}/", data=data)
+        assert await in_thread(model.objects.count) == 2
 
 
 async def test_events_are_read_and_never_written(admin, market):

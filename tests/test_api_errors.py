@@ -8,16 +8,8 @@ import pytest
 
 from markets.models import Market
 from markets.threads import in_thread
+from tests.conftest import check_problem
 from tests.test_api_keys import sign_in
-
-
-def check_problem(answer, status, code):
-    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
-    problem = answer.json()
-    assert {"type", "title", "status", "detail", "code", "request_id"} <= set(problem)
-    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
-    assert problem["request_id"] == answer.headers["X-Request-ID"]
-    return problem
 
 
 def cursor_url(*facts, **query):
@@ -54,6 +46,8 @@ def cursor_url(*facts, **query):
         ("GET", "/api/v1/markets/?limit=1&limit=2", 422, "validation_error"),
         ("GET", "/api/v1/markets/4711?x=1", 422, "validation_error"),
         ("GET", "/api/v1/categories/?limit=1", 422, "validation_error"),
+        ("GET", "/api/v1/markets/4711?" + "&" * 1100, 400, "bad_request"),
+        ("GET", "/api/v1/markets/4711/trades?" + "&" * 1100, 400, "bad_request"),
         ("GET", cursor_url("-score,-id", 10**340, 1, search="will"), 422, "validation_error"),
         ("GET", cursor_url("-score,-id", float("nan"), 1, search="will"), 422, "validation_error"),
         ("GET", cursor_url("-updated_at,-id", "0001-01-01T00:00:00+23:59", 1, sort="activity"), 422, "validation_error"),

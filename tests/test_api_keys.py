@@ -9,7 +9,7 @@ from django.utils import timezone
 from markets.models import ApiKey
 from markets.services import accounts
 from markets.threads import in_thread
-from tests.conftest import NOW, PASSWORD, bearer, key_for
+from tests.conftest import NOW, PASSWORD, bearer, check_problem, key_for
 
 
 async def test_a_key_is_shown_once_and_stored_as_a_hash(staff):
@@ -97,6 +97,31 @@ async def test_calls_with_a_key_are_counted_and_too_many_refused(client, alice, 
     headers = bearer(await in_thread(key_for, alice, "read"))
     answers = [await client.get("/api/v1/me/keys/", headers=headers) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert [answer.headers.get("RateLimit-Remaining") for answer in answers[:3]] == ["2", "1", "0"]
+    assert [answer.headers.get("RateLimit-Remaining") for answer in answers] == ["2", "1", "0", "0"]
     assert answers[3].json()["code"] == "rate_limited"
     assert 0 < int(answers[3].headers["Retry-After"]) <= 60
+
+
+async def test_every_public_read_counts_a_key_and_refuses_a_wrong_one(client, market, bob):
+    key = await in_thread(key_for, bob)
+    outcome = await in_thread(lambda: market.outcomes.first().pk)
+    one = f"/api/v1/markets/{market.pk}"
+    reads = [
+        "/api/v1/markets/",
+        "/api/v1/categories/",
+        "/api/v1/tags/",
+        one,
+        f"{one}/events",
+        f"{one}/trades",
+        f"{one}/history",
+    ]
+    reads.append(f"{one}/candlesticks?outcome_id={outcome}&start_ts=0&end_ts=9")
+    for address in reads:
+        answer = await client.get(address, headers=bearer(key))
+        assert answer.status_code == 200, address
+        assert "RateLimit-Remaining" in answer.headers, address
+        check_problem(await client.get(address, headers=bearer("bw_wrong")), 401, "unauthenticated")
+        assert (await client.get(address)).status_code == 200
+    order = {"outcome_id": outcome, "side": "buy", "shares": "1"}
+    assert "RateLimit-Remaining" in (await client.post(f"{one}/quote", json=order, headers=bearer(key))).headers
+    check_problem(await client.post(f"{one}/quote", json=order, headers=bearer("bw_wrong")), 401, "unauthenticated")

@@ -9,8 +9,7 @@ from markets.models import Account, Candle, Trade
 from markets.services import accounts, lifecycle, trading
 from markets.services.trading import Order
 from markets.threads import in_thread
-from tests.conftest import NOW, bearer, key_for
-from tests.test_api_errors import check_problem
+from tests.conftest import NOW, bearer, check_problem, key_for
 from tests.test_trading import state
 
 

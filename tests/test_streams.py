@@ -40,6 +40,11 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_events(server, m
         assert set(data["prices"].values()) == {"0.5"}
 
 
+def test_a_client_cannot_say_where_the_application_is_mounted(server, market):
+    for path in ("/", f"/api/v1/markets/{market.pk}", "/healthz"):
+        assert httpx.get(f"{server.url}{path}", headers={"Daphne-Root-Path": "/elsewhere"}).status_code == 200
+
+
 async def test_a_commit_is_on_the_stream_within_a_second(server, market):
     async with listening(one(server, market)) as stream:
         await stream.next()

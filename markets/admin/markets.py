@@ -288,7 +288,7 @@ class MarketAdmin(ModelAdmin):
 
 
 class ShelfAdmin(ModelAdmin):
-    """A category or tag. Its slug is its public name: set once."""
+    """A category or tag. Its slug is its public name: set once, and there while a market has it."""
 
     list_display = ["name", "slug"]
     search_fields = ["name"]
@@ -299,6 +299,9 @@ class ShelfAdmin(ModelAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
         return {} if obj else {"slug": ["name"]}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (obj and obj.markets.exists())
 
 
 admin.site.register(Category, ShelfAdmin)

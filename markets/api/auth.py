@@ -11,12 +11,13 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
 from ninja.security import APIKeyCookie, HttpBearer
 
 from markets import ratelimit
-from markets.errors import Forbidden, Unauthenticated
+from markets.errors import Forbidden, RateLimited, Unauthenticated
 from markets.live import doorbell
 from markets.models import ApiKey, Scope
 from markets.services import accounts
@@ -58,7 +59,8 @@ class Recent:
     def forget(self, message: dict[str, Any]) -> None:
         """A message of the doorbell."""
         if message.get("keys"):
-            self.known = {known: held for known, held in self.known.items() if held[1].user.pk not in message["users"]}
+            # a copy: threads that write tell of events while the event loop puts keys in
+            self.known = {known: held for known, held in self.known.copy().items() if held[1].user.pk not in message["users"]}
 
 
 _recent = Recent()
@@ -82,7 +84,10 @@ class Key(HttpBearer):
             caller = await in_thread(caller_of_key, token)
             _recent.put(token, caller)
         assert caller.key
-        request.rate_limit = await ratelimit.count_call(f"key:{caller.key.pk}", now=timezone.now())  # type: ignore[attr-defined]
+        within, limits = await ratelimit.count_call(f"key:{caller.key.pk}", now=timezone.now())
+        request.rate_limit = limits  # type: ignore[attr-defined]  # the middleware sends them
+        if not within:
+            raise RateLimited(limits["RateLimit-Limit"], limits["RateLimit-Reset"])
         if Scope.STAFF in caller.scopes and not getattr(caller.user, "is_staff", False):
             raise Forbidden("The owner of this key is no longer staff.")
         return _allowed(caller, self.scope)
@@ -103,11 +108,15 @@ class Session(APIKeyCookie):
         return await self.authenticate(request, self._get_key(request))
 
     async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:  # noqa: ARG002
-        user = await request.auser()
-        if not user.is_authenticated:
-            return None
-        scopes = {Scope.READ, Scope.TRADE} | ({Scope.STAFF} if user.is_staff else set())
-        return _allowed(Caller(user, frozenset(scopes)), self.scope)
+        caller = await _signed_in(request)
+        return caller and _allowed(caller, self.scope)
+
+
+async def _signed_in(request: HttpRequest) -> Caller | None:
+    user = await request.auser()
+    if not user.is_authenticated:
+        return None
+    return Caller(user, frozenset({Scope.READ, Scope.TRADE} | ({Scope.STAFF} if user.is_staff else set())))
 
 
 def _allowed(caller: Caller, scope: str) -> Caller:
@@ -152,14 +161,21 @@ def caller_of(scope: Any) -> Caller:
     return Caller(user, frozenset({Scope.READ}))
 
 
-async def sees_drafts(request: HttpRequest) -> bool:
-    """Whether a public read was made by staff. A key that does not work is an error, not an anonymous call."""
+NOBODY: Final = Caller(AnonymousUser(), frozenset())  # type: ignore[arg-type]  # may do nothing that asks who it is
+
+
+async def anybody(request: HttpRequest) -> Caller:
+    """For the `auth` of a route that is open to all. A key that does not work is an error, not an anonymous call."""
     if "Authorization" in request.headers:
         caller: Caller | None = await Key(Scope.READ)(request)
         if caller is None:
             raise Unauthenticated
-        return Scope.STAFF in caller.scopes
+        return caller
     if settings.SESSION_COOKIE_NAME in request.COOKIES:
-        user = await request.auser()
-        return bool(user.is_authenticated and user.is_staff)
-    return False
+        return await _signed_in(request) or NOBODY
+    return NOBODY
+
+
+def sees_drafts(request: HttpRequest) -> bool:
+    """Whether staff calls a route that is open to all."""
+    return Scope.STAFF in request.auth.scopes  # type: ignore[attr-defined]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -112,6 +112,10 @@ def register(api: NinjaAPI) -> None:
     @api.exception_handler(RequestDataTooBig)
     def too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
         return problem(413, detail="A request has at most 4 MB; split an import into several files.")
+
+    @api.exception_handler(SuspiciousOperation)  # such as a thousand parameters
+    def suspicious(_request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+        return problem(400, detail=str(error))
 
     @api.exception_handler(Exception)
     def failed(_request: HttpRequest, error: Exception) -> HttpResponse:

@@ -101,7 +101,7 @@ async def place_trade(request: HttpRequest, wanted: TradeIn, market_id: int = Ma
 
 @router.get("/{int:market_id}/trades", response=TradesOut, tags=["trading"], summary="Trades, newest first")
 async def list_trades(request: HttpRequest, paging: Query[Paging], market_id: int = MarketId) -> HttpResponse:
-    drafts = await sees_drafts(request)
+    drafts = sees_drafts(request)
 
     def work() -> bytes:
         markets.head(market_id, drafts=drafts)
