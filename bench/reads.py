@@ -47,6 +47,7 @@ BARS = [  # own, peer, what the ratio must reach
     ("hot, granian", "bare, granian", 0.75),
     ("hot, daphne", "seed, uvicorn", 1.3),
     ("hot, granian", "seed, uvicorn", 7.0),
+    ("bare, granian", "seed, uvicorn", 0.0),  # what granian itself allows here
     ("hot, granian", "seed with its log, uvicorn", 7.0),
     ("with a key, daphne", "stock Django, daphne", 2.5),
     ("not hot, daphne", "stock Django, daphne", 2.5),

@@ -20,11 +20,13 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from config.logs import SANE_REQUEST_ID
-from markets.hot.memory import LARGEST, Entry, Key, memory
+from markets.hot.memory import LARGEST, Entry, Headers, Key, memory
 from markets.live import relay
 
 logger = structlog.get_logger("bellwether")
 
+_START: Final = "http.response.start"
+_BODY: Final = "http.response.body"
 _prefix = secrets.token_hex(6).encode()
 # Who sends these may be somebody, or may make others wait for the rest of the request.
 _ALONE: Final = frozenset({b"authorization", b"cookie", b"content-length", b"transfer-encoding"})
@@ -63,7 +65,7 @@ class Hot:
         self.secure_only = settings.SECURE_SSL_REDIRECT
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+        if scope["type"] != "http" or (method := scope["method"]) not in {"GET", "HEAD"}:
             await self.app(scope, receive, send)
             return
         given = host = tag = forwarded = None
@@ -80,19 +82,29 @@ class Hot:
                 forwarded = value
         else:
             if host is not None and _served_here(host) and (not self.secure_only or forwarded == b"https"):
-                await self._public(scope, receive, send, given, tag)
+                query = scope["query_string"]
+                key = (scope["path"], _in_order(query) if b"&" in query else query)
+                entry = memory.get(key) or await self._missed(key, scope, receive, send, tag)
+                if entry is not None:
+                    memory.hits = number = memory.hits + 1
+                    request_id = given if given and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix, number)
+                    status, headers, body = _answer(entry, method, tag)
+                    await send({"type": _START, "status": status, "headers": [*headers, (b"x-request-id", request_id)]})
+                    await send({"type": _BODY, "body": body})
+                    if number % self.log_every == 0:
+                        facts = {"request_id": request_id.decode(), "method": method, "path": scope["path"], "status": status}
+                        logger.info("request_completed", **facts, hot=True, one_in=self.log_every)
                 return
         await self.app(scope, receive, send)
 
-    async def _public(self, scope: Any, receive: Any, send: Any, given: bytes | None, tag: bytes | None) -> None:
-        """A read by nobody in particular."""
+    async def _missed(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> Entry | None:
+        """What somebody else is making or has just made; None when this request had to be answered by the application."""
         asked = monotonic()
-        key = (scope["path"], _in_order(scope["query_string"]))
         while (entry := memory.get(key)) is None:
             making = memory.making.get(key)
             if making is None and scope["method"] == "GET":
                 await self._make(key, scope, receive, send, tag)
-                return
+                return None
             if making is not None:
                 await asyncio.wait([making])
                 if making.cancelled():
@@ -100,15 +112,10 @@ class Hot:
                 entry = making.result()
             if entry is None:  # not for everybody
                 await self.app(scope, receive, send)
-                return
+                return None
             if entry.begun >= asked:
                 break
-        memory.hits = number = memory.hits + 1
-        request_id = given if given is not None and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix, number)
-        status = await _answer(entry, scope["method"], send, request_id, tag)
-        if number % self.log_every == 0:
-            facts = {"request_id": request_id.decode(), "method": scope["method"], "path": scope["path"], "status": status}
-            logger.info("request_completed", **facts, hot=True, one_in=self.log_every)
+        return entry
 
     async def _make(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> None:
         """Let the application answer, and share and keep what it says if that may be."""
@@ -119,7 +126,7 @@ class Hot:
 
         async def note(event: Any) -> None:
             nonlocal start, body, entry
-            if event["type"] == "http.response.start" and _may_be_kept(event, ticket):
+            if event["type"] == _START and _may_be_kept(event, ticket):
                 start = event
                 return
             if start is not None:
@@ -145,14 +152,14 @@ class Hot:
         finally:
             memory.give_up(key, made)
         if entry is not None and start is not None:
-            request_id = next(value for name, value in start["headers"] if name.lower() == b"x-request-id")
-            await _answer(entry, scope["method"], send, request_id, tag)
+            status, headers, body = _answer(entry, scope["method"], tag)
+            headers = [*headers, *((name, value) for name, value in start["headers"] if name.lower() == b"x-request-id")]
+            await send({"type": _START, "status": status, "headers": headers})
+            await send({"type": _BODY, "body": body})
 
 
 def _in_order(query: bytes) -> bytes:
     """Parameters by name; what is repeated stays in the order in which it was given."""
-    if b"&" not in query:
-        return query
     parts = query.split(b"&")
     parts.sort(key=lambda part: part.split(b"=")[0])
     return b"&".join(parts)
@@ -164,14 +171,11 @@ def _may_be_kept(start: dict[str, Any], ticket: Ticket) -> bool:
     )
 
 
-async def _answer(entry: Entry, method: str, send: Any, request_id: bytes, tag: bytes | None) -> int:
-    """Send it, or 304 to who has it; gives the status."""
-    has_it = tag is not None and entry.tag is not None and _matches(tag, entry.tag)
-    status, headers = (304, entry.brief) if has_it else (200, entry.headers)
-    body = b"" if has_it or method == "HEAD" else entry.body
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"x-request-id", request_id)]})
-    await send({"type": "http.response.body", "body": body})
-    return status
+def _answer(entry: Entry, method: str, tag: bytes | None) -> tuple[int, Headers, bytes]:
+    """Status, headers and body for whoever asks so."""
+    if tag is not None and entry.tag is not None and _matches(tag, entry.tag):
+        return 304, entry.brief, b""
+    return 200, entry.headers, entry.body if method == "GET" else b""
 
 
 def _matches(given: bytes, tag: bytes) -> bool:

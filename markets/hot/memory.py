@@ -29,8 +29,10 @@ class Entry:
     `begun` is when it began to be made (monotonic seconds): it shows every event that was heard before.
     """
 
+    __slots__ = ("about", "begun", "body", "brief", "headers", "size", "tag", "until")
+
     def __init__(self, about: int, begun: float, headers: Headers, body: bytes) -> None:
-        self.about, self.begun, self.headers, self.body = about, begun, headers, body
+        self.about, self.begun, self.until, self.headers, self.body = about, begun, begun + LONGEST, headers, body
         self.size = len(body) + OVERHEAD
         self.tag = next((value for name, value in headers if name == b"etag"), None)
         self.brief = [(name, value) for name, value in headers if name not in {b"content-type", b"content-length"}]  # for 304
@@ -62,13 +64,13 @@ class Memory:
             while self.moved[oldest := next(iter(self.moved))] < now - LONGEST:
                 del self.moved[oldest]
 
-    def current(self, entry: Entry) -> bool:
-        """Whether it may still be given to anybody."""
-        return monotonic() - entry.begun < LONGEST and entry.begun > self.moved.get(entry.about, 0.0)
-
     def get(self, key: Key) -> Entry | None:
         entry = self.entries.get(key)
         return entry if entry is not None and self.current(entry) else None
+
+    def current(self, entry: Entry) -> bool:
+        """Whether it may still be given to anybody."""
+        return entry.until > monotonic() and entry.begun > self.moved.get(entry.about, 0.0)
 
     def begin(self, key: Key) -> asyncio.Future[Entry | None]:
         """Somebody makes this answer. What others may wait for is the entry, or None when it may not be shared."""
@@ -96,7 +98,7 @@ class Memory:
         now = monotonic()
         while self.entries:
             oldest = next(iter(self.entries))
-            if now - self.entries[oldest].begun < LONGEST and self.size + _size(key, entry) <= MOST:
+            if self.entries[oldest].until > now and self.size + _size(key, entry) <= MOST:
                 break
             self._forget(oldest)
         self.entries[key] = entry
