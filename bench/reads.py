@@ -165,7 +165,7 @@ def table(results: dict[str, dict[str, float]], size: int) -> list[str]:
     lines += ["", "| own | peer | ratio | must reach |", "|---|---|---|---|"]
     for own, peer, bar in BARS:
         if own in results and peer in results:
-            lines.append(f"| {own} | {peer} | **{results[own]['rate'] / results[peer]['rate']:.2f}** | {bar} |")
+            lines.append(f"| {own} | {peer} | **{results[own]['rate'] / results[peer]['rate']:.2f}** | {bar or ''} |")
     return lines
 
 
