@@ -24,7 +24,7 @@ bench: .venv/dev  ## what everything costs, beside its peers (twenty minutes; ne
 	@$(PY) -m bench.size
 
 serve: .venv/runtime  ## several processes of granian; needs DATABASE_URL, REDIS_URL and the rest of .env (WORKERS=4 PORT=8000)
-	@exec $(PY) -m granian --interface asgi --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --workers $(or $(WORKERS),2) config.asgi:application
+	@exec $(PY) -m granian --interface asgi --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --workers $(or $(WORKERS),2) --backpressure 20000 config.asgi:application
 
 compile: .venv/dev  ## requirements*.txt from pyproject.toml
 	@$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.txt

@@ -19,11 +19,13 @@ from config.embedded import free_port
 
 SERVER_CORE, LOAD_CORE = 0, 1
 
+ROOM = ["--backpressure", "20000"]  # a stream counts as a request, of which granian else works on 1,024 at a time
+
 COMMANDS = {
     "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
     "bellwether": ["-m", "config.server", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log", "--log-level", "warning", "{app}"],
-    "granian": ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--interface", "asgi", "--log-level", "warning", "{app}"],
+    "granian": ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--interface", "asgi", "--log-level", "warning", *ROOM, "{app}"],
 }  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import re
+import resource
 import signal
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -16,8 +18,11 @@ from tests.conftest import NOW, Process, wait_for
 from tests.sse import listening
 from tests.test_socket import connected
 
+MAKE_SERVE = re.search(r"-m (granian .*)", Path("Makefile").read_text())[1]
 SERVERS = {
-    "granian": ("granian", "--interface", "asgi", "--workers", "2", "--port", "{port}", "config.asgi:application"),
+    "granian": re.sub(
+        r"\$\(or \$\(PORT\),.*?\)", "{port}", re.sub(r"\$\(or \$\((HOST|WORKERS)\),(.*?)\)", r"\2", MAKE_SERVE)
+    ).split(),
     "uvicorn": ("uvicorn", "--workers", "2", "--port", "{port}", "config.asgi:application"),
 }
 
@@ -25,7 +30,8 @@ SERVERS = {
 @pytest.fixture(params=SERVERS)
 def served(request, world):
     port = embedded.free_port()
-    process = Process(*(part.format(port=port) for part in SERVERS[request.param]))
+    raise_limit(4000)
+    process = Process(*(part.format(port=port) for part in SERVERS[request.param]), STREAMS_PER_ADDRESS="4000")
     process.url = f"http://127.0.0.1:{port}"
 
     def answers():
@@ -36,6 +42,29 @@ def served(request, world):
     wait_for(answers, 30)
     yield process
     process.end()
+
+
+def raise_limit(files):
+    """This process and its children may have so many open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard), hard))
+
+
+async def test_more_viewers_than_a_server_works_on_requests_by_itself_leave_room_for_reads(served, market):
+    """Without being told otherwise granian works on 1,024 requests at a time, and each stream is one."""
+    port = int(served.url.rpartition(":")[2])
+    viewers = []
+    for _ in range(1300):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api/v1/markets/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        viewers.append((reader, writer))
+    for reader, _ in viewers:
+        assert b" 200 " in await asyncio.wait_for(reader.readline(), 20)
+    async with httpx.AsyncClient(timeout=5) as client:
+        assert (await client.get(f"{served.url}/api/v1/markets/{market.pk}")).status_code == 200
+    for _, writer in viewers:
+        writer.close()
 
 
 async def test_who_never_sends_the_rest_of_a_request_makes_nobody_wait(served, market):
