@@ -99,7 +99,7 @@ class Redis:
         emptied = cache.make_key(f"emptied:{run}")
         if run != self._run and not client.exists(emptied):
             for pattern in ("market:*", "stamp:*"):
-                cache.delete_pattern(pattern)  # type: ignore[attr-defined]  # django-redis
+                cache.delete_pattern(pattern, itersize=1000)  # type: ignore[attr-defined]  # django-redis
             client.set(emptied, b"1", ex=3600)
         self._run = run
         for loop, waiting in list(self._clients.items()):
