@@ -133,6 +133,7 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
     assert set(await found("elect")) == {spring, fine}, "a prefix"
     assert await found("weath") == [fine, spring], "a word that is not finished"
     assert set(await found("electoin")) == {spring, fine}, "a typo"
+    assert await found("spirng") == [spring], "letters that changed places"
     assert set(await found("Wether electoin")) == {spring, fine}, "typos in each word"
     assert await found("electoin sunn") == [fine], "typos in a name and in a tag"
     assert await found("electoin xylophone") == [], "a word that resembles none is not left out"

@@ -17,7 +17,7 @@ from markets.models.market import MarketQuerySet
 LONGEST_QUERY: Final = 200  # characters; the rest is not looked at
 MOST_RANKED: Final = 100  # markets: the newest of those that say it; a word that thousands say ranks nobody well
 
-# The stem of each word, or that which resembles it most (at least 0.3 of the trigrams) of those that markets are named with.
+# The stem of each word, or that which resembles it most of those that markets are named with.
 _MEANT: Final = """
 SELECT coalesce(near.text, stem.lexeme) FROM unnest(to_tsvector('english_unaccent', %s)) AS stem LEFT JOIN LATERAL (
     SELECT text FROM markets_word WHERE text %% stem.lexeme ORDER BY similarity(text, stem.lexeme) DESC, text LIMIT 1
