@@ -43,10 +43,15 @@ def own_database() -> Iterator[None]:
         yield
 
 
-def take_the_load() -> None:
-    """This process is the load: on its own core, with room for thousands of sockets."""
+def many_sockets() -> None:
+    """This process and its children may have thousands of them."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 20_000), most))
+
+
+def take_the_load() -> None:
+    """This process is the load: on its own core, with room for thousands of sockets."""
+    many_sockets()
     os.sched_setaffinity(0, {LOAD_CORE})
 
 

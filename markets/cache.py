@@ -5,7 +5,7 @@ old state over a newer one: the race of cache-aside. An event leaves its `seq` w
 reader fills. Other answers (lists, counts, history) are kept with the stamp of what they speak of: a market, or all of them.
 An event makes a new stamp, so what was begun before it is never served. Of all who miss at once, one reads the database.
 
-Without Redis every read is answered from PostgreSQL, and the log says so once. When it is back, what it holds is not trusted.
+Without Redis every read is answered from PostgreSQL, and the log says so once. When it is back, it is told what it missed.
 """
 
 from __future__ import annotations

@@ -125,9 +125,9 @@ def staff_key(alice: Any) -> str:
     return key_for(alice, *Scope.values)
 
 
-def check_problem(answer: httpx.Response, status: int, code: str) -> None:
+def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
-    problem = answer.json()
+    problem: dict[str, Any] = answer.json()
     assert {"type", "title", "status", "detail", "code", "request_id"} <= set(problem)
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), problem
     assert problem["request_id"] == answer.headers["X-Request-ID"]

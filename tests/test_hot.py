@@ -358,6 +358,14 @@ def test_memory_is_bounded_whatever_is_asked():
     assert memory.size == sum(entry.size + len(query) + 1 for (_, query), entry in memory.entries.items())
 
 
+def test_an_event_drops_what_speaks_of_its_market_and_nothing_else():
+    memory = Memory()
+    for about in range(1, 8):
+        memory.keep(("/", str(about).encode()), Entry(about, time.monotonic(), [], b"x"))
+    memory.hear({"market_id": 3, "type": "trade"})
+    assert [about for about in range(1, 8) if memory.get(("/", str(about).encode())) is None] == [3]
+
+
 def test_what_has_had_its_second_makes_room():
     memory = Memory()
     for number in range(1000):

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import re
-import resource
 import signal
+import subprocess
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
+from bench.servers import many_sockets
 from config import embedded
 from markets.services import catalogue
 from markets.threads import in_thread
@@ -18,20 +18,20 @@ from tests.conftest import NOW, Process, wait_for
 from tests.sse import listening
 from tests.test_socket import connected
 
-MAKE_SERVE = re.search(r"-m (granian .*)", Path("Makefile").read_text())[1]
 SERVERS = {
-    "granian": re.sub(
-        r"\$\(or \$\(PORT\),.*?\)", "{port}", re.sub(r"\$\(or \$\((HOST|WORKERS)\),(.*?)\)", r"\2", MAKE_SERVE)
-    ).split(),
-    "uvicorn": ("uvicorn", "--workers", "2", "--port", "{port}", "config.asgi:application"),
+    "granian": ["make", "--dry-run", "serve", "PORT={port}"],  # says the command that it would run
+    "uvicorn": ["echo", "-m uvicorn --workers 2 --port {port} config.asgi:application"],
 }
 
 
 @pytest.fixture(params=SERVERS)
 def served(request, world):
     port = embedded.free_port()
-    raise_limit(4000)
-    process = Process(*(part.format(port=port) for part in SERVERS[request.param]), STREAMS_PER_ADDRESS="4000")
+    many_sockets()
+    said = subprocess.run(
+        [part.format(port=port) for part in SERVERS[request.param]], capture_output=True, text=True, check=True
+    )
+    process = Process(*said.stdout.rpartition("-m ")[2].split(), STREAMS_PER_ADDRESS="4000")
     process.url = f"http://127.0.0.1:{port}"
 
     def answers():
@@ -42,13 +42,6 @@ def served(request, world):
     wait_for(answers, 30)
     yield process
     process.end()
-
-
-def raise_limit(files):
-    """This process and its children may have so many open files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < files:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard), hard))
 
 
 async def test_more_viewers_than_a_server_works_on_requests_by_itself_leave_room_for_reads(served, market):

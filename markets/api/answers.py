@@ -26,10 +26,8 @@ def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = Fa
     """
     kept = not to_staff and hot.about(request, about)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    given = {part.strip().removeprefix("W/") for part in request.headers.get("If-None-Match", "").split(",")}
-    response = (
-        HttpResponse(status=304) if not kept and given & {tag, "*"} else HttpResponse(body, content_type="application/json")
-    )
+    has_it = not kept and hot.matches(request.headers.get("If-None-Match", "").encode(), tag.encode())
+    response = HttpResponse(status=304) if has_it else HttpResponse(body, content_type="application/json")
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache" if to_staff else "public, no-cache"
     response["Vary"] = "Authorization, Cookie"

@@ -1,5 +1,5 @@
 """Public answers in memory, in front of Django: `memory` keeps them, `layer` gives them."""
 
-from markets.hot.layer import Hot, about
+from markets.hot.layer import Hot, about, matches
 
-__all__ = ["Hot", "about"]
+__all__ = ["Hot", "about", "matches"]

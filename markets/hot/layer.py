@@ -20,7 +20,8 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from config.logs import SANE_REQUEST_ID
-from markets.hot.memory import LARGEST, Entry, Headers, Key, memory
+from markets.cache import LARGEST
+from markets.hot.memory import Entry, Headers, Key, memory
 from markets.live import relay
 
 logger = structlog.get_logger("bellwether")
@@ -173,11 +174,11 @@ def _may_be_kept(start: dict[str, Any], ticket: Ticket) -> bool:
 
 def _answer(entry: Entry, method: str, tag: bytes | None) -> tuple[int, Headers, bytes]:
     """Status, headers and body for whoever asks so."""
-    if tag is not None and entry.tag is not None and _matches(tag, entry.tag):
+    if tag is not None and entry.tag is not None and matches(tag, entry.tag):
         return 304, entry.brief, b""
     return 200, entry.headers, entry.body if method == "GET" else b""
 
 
-def _matches(given: bytes, tag: bytes) -> bool:
+def matches(given: bytes, tag: bytes) -> bool:
     """Whether `If-None-Match` names the tag (RFC 9110: weak comparison)."""
     return given == tag or any(part.strip().removeprefix(b"W/") in {tag, b"*"} for part in given.split(b","))

@@ -16,7 +16,6 @@ from markets.live import doorbell
 
 LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
 MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
-LARGEST: Final = 2 * 1024 * 1024  # bytes of one
 OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, objects
 
 Headers = list[tuple[bytes, bytes]]
