@@ -19,7 +19,7 @@ from tests.sse import listening
 from tests.test_socket import connected
 
 SERVERS = {
-    "granian": ["make", "--dry-run", "serve", "PORT={port}"],  # says the command that it would run
+    "granian": ["make", "--no-print-directory", "--dry-run", "serve", "PORT={port}"],  # says the command that it would run
     "uvicorn": ["echo", "-m uvicorn --workers 2 --port {port} config.asgi:application"],
 }
 
