@@ -1,0 +1,62 @@
+"""Markets and trades, made through the services as staff and traders make them."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from markets.amounts import MICRO
+from markets.models import Account, Event, JournalEntry, Market, Outcome, Position, Posting, Trade
+from markets.services import catalogue, resolution, trading
+from markets.services.trading import Order
+from tests.support.clock import NOW
+
+
+def make_market(name: str = "Will it rain?", **facts: Any) -> Market:
+    facts.setdefault("status", "active")
+    return catalogue.create_market(actor=None, now=facts.pop("now", NOW), name=name, **facts)
+
+
+def rename(market: Market, *names: str) -> None:
+    """One edit after the other."""
+    for name in names:
+        catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": name})
+
+
+def edit_now(market: Market, **changes: Any) -> None:
+    """An edit at the real time, for what looks at the clock."""
+    catalogue.edit_market(market_id=market.pk, actor=None, now=timezone.now(), changes=changes)
+
+
+def yes_no(market: Market) -> list[Outcome]:
+    return list(market.outcomes.all())
+
+
+def order(outcome: Outcome, side: str = "buy", **facts: Any) -> Order:
+    return Order(outcome_id=outcome.pk, side=side, **(facts or {"shares": 10 * MICRO}))
+
+
+def trade(trader: Any, market: Market, what: Order, key: str | None = None, now: datetime = NOW) -> tuple[Trade, bool]:
+    key = key or f"order-{random.random()}"
+    return trading.place_trade(market_id=market.pk, trader=trader, order=what, client_order_id=key, now=now)
+
+
+def resolve(market: Market, **weights: int) -> Market:
+    """By the labels of its outcomes, in small letters."""
+    ids = {outcome.label.lower(): outcome.pk for outcome in yes_no(market)}
+    return resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={ids[k]: v for k, v in weights.items()})
+
+
+def balance(user: Any) -> int:
+    return Account.objects.get(user=user).balance
+
+
+def state() -> list[Any]:
+    """All that a refused trade must not touch."""
+    rows = lambda model: list(model.objects.order_by("pk").values_list())
+    return [rows(model) for model in (Account, JournalEntry, Posting, Trade, Position)] + [
+        list(Market.objects.values_list("pk", "seq", "volume", "trade_count")), Event.objects.count()
+    ]  # fmt: skip

@@ -1,0 +1,148 @@
+"""The pages as the server sends them, without JavaScript."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from markets.services import resolution
+from markets.services.wording import OutcomeDraft
+from markets.templatetags.market_text import markdown, percent
+from markets.threads import in_thread
+from tests.support.clock import LATER, NOW
+from tests.support.reactions import react_to_all
+
+
+async def test_the_list_shows_markets_with_their_prices(client, make_market):
+    await in_thread(make_market, category="Weather", outcomes=[OutcomeDraft("Yes", 613_000), OutcomeDraft("No")])
+    page = (await client.get("/")).text
+    assert "Will it rain?" in page
+    assert "61.3%" in page
+    assert 'href="/markets/will-it-rain"' in page
+
+
+async def test_an_empty_list_says_what_to_do_next(client, world):
+    assert "No markets yet" in (await client.get("/")).text
+    assert "Nothing matches" in (await client.get("/?q=zebra")).text
+    assert "No markets here yet" in (await client.get("/?category=zoo")).text
+
+
+async def test_the_list_is_searched_filtered_and_paged(client, make_market):
+    for number in range(32):
+        await in_thread(make_market, f"Question {number:02}?", category="Weather" if number % 2 else "Sport")
+    await in_thread(react_to_all)
+    first = (await client.get("/?sort=newest")).text
+    assert first.count('class="card"') == 30
+    more = html.unescape(re.search(r'class="button" href="([^"]+)"', first)[1])
+    assert (await client.get(f"/{more}")).text.count('class="card"') == 2
+    assert (await client.get("/?category=sport")).text.count('class="card"') == 16
+    assert "Question 07?" in (await client.get("/?q=Question+07")).text
+    for odd in ("/?cursor=banana", "/?sort=best", "/?q=%F0%9F%98%80", "/?q=---", "/?page=9"):
+        assert (await client.get(odd)).status_code == 200
+
+
+async def test_a_market_tells_all_about_itself(client, make_market):
+    market = await in_thread(
+        make_market,
+        description="Some **bold** words",
+        resolution_criteria="As the *office* says.",
+        close_at=LATER,
+        tags=["Wet"],
+    )
+    page = (await client.get("/markets/will-it-rain")).text
+    for text in ("<strong>bold</strong>", "<em>office</em>", "18 May 2034, 12:00 UTC", "Wet", f'data-market="{market.pk}"'):
+        assert text in page
+
+
+async def test_a_settled_and_a_called_off_market_say_so(client, make_market):
+    def settle():
+        market = make_market()
+        weights = {market.outcomes.first().pk: 1_000_000}
+        resolution.resolve_market(
+            market_id=market.pk,
+            actor=None,
+            now=NOW,
+            weights=weights,
+            note="It <b>poured</b>.",
+            evidence_url="https://example.org/x",
+        )
+        resolution.cancel_market(market_id=make_market("Snow?").pk, actor=None, now=NOW)
+
+    await in_thread(settle)
+    page = (await client.get("/markets/will-it-rain")).text
+    assert "Resolved 1 March 2026" in page
+    assert "It &lt;b&gt;poured&lt;/b&gt;." in page
+    assert 'href="https://example.org/x"' in page
+    assert "Called off" in (await client.get("/markets/snow")).text
+
+
+async def test_drafts_and_unknown_markets_are_404(client, make_market):
+    await in_thread(make_market, "Secret?", status="draft")
+    for slug in ("secret", "unknown"):
+        page = await client.get(f"/markets/{slug}")
+        assert (page.status_code, "There is nothing here" in page.text) == (404, True)
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes, as a browser would read it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
+async def test_no_script_of_a_text_reaches_a_page(client, make_market):
+    await in_thread(
+        make_market,
+        f"Evil {EVIL}",
+        description=f"{EVIL} [x](javascript:alert(1)) <a href='javascript:alert(1)' onclick='alert(1)'>y</a> <style>*{{}}</style>",
+        resolution_criteria="<iframe src='//evil'></iframe><form action=//evil><svg onload=alert(1)><math><mtext></form>",
+        outcomes=[OutcomeDraft(f"A {EVIL}"), OutcomeDraft("B")],
+        category="Weather",
+        tags=["<b>tag"],
+    )
+    for path in ("/", "/markets/evil-scriptalert1scriptimg-srcx-onerroralert1"):
+        page = await client.get(path)
+        assert page.status_code == 200
+        tags = Tags(page.text)
+        assert [attributes for tag, attributes in tags.found if tag == "script"] == [
+            {"type": "module", "src": "/static/markets/live.js"}
+        ]
+        assert not {"iframe", "svg", "style", "math", "object", "embed"} & {tag for tag, _ in tags.found}
+        for tag, attributes in tags.found:
+            assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+            for name in ("href", "src", "action"):
+                assert (attributes.get(name) or "/").startswith(("/", "?", "#")), (tag, attributes)
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("a\nb", "<p>a<br>\nb</p>\n"),
+        ("see https://example.org now", 'href="https://example.org"'),
+        ("<div>kept words</div>", "kept words"),
+        ("# Big", "<h3>Big</h3>"),
+        ("5 < 6 & 7", "5 &lt; 6 &amp; 7"),
+    ],
+)
+def test_markdown_with_stray_html_is_shown_as_meant(source, shown):
+    assert shown in markdown(source)
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [(613_000, "61.3%"), (500_000, "50%"), (1, "<0.1%"), (999_999, ">99.9%"), (0, "0%"), (1_000_000, "100%"), (1000, "0.1%")],
+)
+def test_a_price_reads_as_a_probability(price, text):
+    assert percent(price) == text
