@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Every command starts here; see `config/embedded.py` for where its database and Redis come from."""
+"""Every command starts here; `config/dev/embedded.py` says where its database and Redis come from."""
 
 import os
 import sys
@@ -8,12 +8,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 def main() -> None:
-    """Run one Django command with its services in reach."""
-    from config import embedded
+    """Run one Django command, or the demo, with its services in reach."""
+    from config.dev import demo, embedded
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         with embedded.for_command(command):
+            if command == "demo":
+                demo.run()
+                return
             from django.core.management import execute_from_command_line
 
             execute_from_command_line(sys.argv)

@@ -27,7 +27,7 @@ os.environ.update(STREAMS_PER_ADDRESS="10000", STREAMS_PER_PROCESS="10000")
 
 from bench import report
 from bench.servers import Served, own_database, serving, started, take_the_load
-from config import embedded
+from config.dev import embedded
 
 BURST, PACED, GAP = 200, 50, 0.1  # events, events, seconds
 SLOW_BURST = 30  # events, for peers that would take minutes

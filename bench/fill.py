@@ -16,11 +16,11 @@ WITH words AS (
         'vaccine', 'bridge', 'summit', 'medal', 'tariff', 'album', 'reactor', 'census', 'drought', 'railway'] AS w
 ), made AS (
     INSERT INTO markets_market (slug, name, description, resolution_criteria, status, category_id, liquidity, price_floor, close_at,
-        public, source_url, seq, version, volume, trade_count, trader_count, ranked_volume, active_at, created_at, updated_at,
+        public, public_from, source_url, seq, version, volume, trade_count, trader_count, ranked_volume, active_at, created_at, updated_at,
         search_vector)
     SELECT 'filled-' || n, name, 'About ' || name, '', CASE WHEN n %% 10 = 0 THEN 'closed' ELSE 'active' END,
         (SELECT id FROM markets_category ORDER BY id OFFSET n %% 20 LIMIT 1), 100000000, 1000,
-        now() + make_interval(mins => (n * 7919 %% 500000)::int), TRUE, '', 1, 1, volume, 0, 0, volume, at, at, at,
+        now() + make_interval(mins => (n * 7919 %% 500000)::int), TRUE, 1, '', 1, 1, volume, 0, 0, volume, at, at, at,
         setweight(to_tsvector('english_unaccent', name), 'A')
     FROM (
         SELECT n, 'Will the ' || w[1 + n %% 20] || ' of the ' || w[1 + n / 20 %% 20] || ' number ' || n || ' succeed?' AS name,

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from markets.pricing import Book
+from markets.domain.pricing import Book
 
 
 def trade(connection: psycopg.Connection[Any], market: int, trader: int, outcome: int, shares: int, order: str) -> None:

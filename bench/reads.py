@@ -93,12 +93,12 @@ def scene() -> tuple[list[int], str]:
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
-    from markets.services import accounts, catalogue
+    from markets.services import catalogue, keys
 
     now = timezone.now()
     made = [catalogue.create_market(actor=None, now=now, name=f"Will bench {n} end well?", status="active") for n in range(200)]
     user = get_user_model().objects.create(username=f"bench-{time.time_ns()}")
-    return [market.pk for market in made], accounts.issue_key(user=user, now=now, name="bench", scopes=["read"])[1]
+    return [market.pk for market in made], keys.issue_key(user=user, now=now, name="bench", scopes=["read"])[1]
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from config import embedded
-from config.embedded import free_port
+from config.dev import embedded
+from config.dev.embedded import free_port
 
 SERVER_CORE, LOAD_CORE = 0, 1
 
@@ -23,7 +23,7 @@ ROOM = ["--backpressure", "20000"]  # a stream counts as a request, of which gra
 
 COMMANDS = {
     "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
-    "bellwether": ["-m", "config.server", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
+    "bellwether": ["-m", "config.daphne", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log", "--log-level", "warning", "{app}"],
     "granian": ["-m", "granian", "--host", "127.0.0.1", "--port", "{port}", "--interface", "asgi", "--log-level", "warning", *ROOM, "{app}"],
 }  # fmt: skip

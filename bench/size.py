@@ -31,6 +31,7 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
     from django.utils import timezone
 
     from markets.models import Market
+    from markets.presenters.market import present_market
     from markets.selectors import catalogue, history, markets
     from markets.selectors.pages import page
 
@@ -39,11 +40,11 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
     some = Market.objects.filter(slug__startswith="filled-").order_by("-id")[20]
 
     def listed(**facts: object) -> Callable[[], object]:
-        return lambda: [markets.present(market) for market in catalogue.listed(**facts).items]  # type: ignore[arg-type]
+        return lambda: [present_market(market) for market in catalogue.listed(**facts).items]  # type: ignore[arg-type]
 
     cursors = {sort: catalogue.listed(sort=sort).next for sort in catalogue.ORDERS}
     return {
-        "detail": lambda: markets.present(markets.get(some.pk)),
+        "detail": lambda: present_market(markets.get(some.pk)),
         **{f"list by {sort}": listed(sort=sort) for sort in catalogue.ORDERS},
         **{f"its second page, by {sort}": listed(sort=sort, cursor=cursor) for sort, cursor in cursors.items()},
         "list of the active": listed(status="active"),
@@ -66,7 +67,9 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
             markets.get(market_id), start=min(begun, now - timedelta(days=7)), end=now, points=200
         ),
         # as many as the small one has
-        "candlesticks, 2 hours": lambda: history.candlesticks(outcome_id, start=now - timedelta(hours=2), end=now, minutes=60),
+        "candlesticks, 2 hours": lambda: history.candlesticks(
+            market_id, outcome_id, start=now - timedelta(hours=2), end=now, minutes=60
+        ),
         "categories with counts": markets.categories,
         "tags with counts": markets.tags,
     }

@@ -31,8 +31,8 @@ def main() -> None:
 
 def soak(minutes: int, count: int, rate: float) -> None:
     from bench.trades import clock, scene
+    from markets.domain.orders import Order
     from markets.services import trading
-    from markets.services.trading import Order
 
     markets, people = scene(1)
     market, outcome = markets[0]

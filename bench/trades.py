@@ -41,8 +41,8 @@ def compare() -> list[str]:
     from django.db import connection
 
     from bench import peer_psycopg
+    from markets.domain.orders import Order
     from markets.services import trading
-    from markets.services.trading import Order
 
     lines = [
         "| trades per second, one connection | plain psycopg, a statement per fact | the service | ratio |",
@@ -99,7 +99,7 @@ def scene(count: int):  # type: ignore[no-untyped-def]
     """Markets with deep liquidity and traders with money."""
     from django.contrib.auth import get_user_model
 
-    from markets.amounts import MICRO
+    from markets.domain.amounts import MICRO
     from markets.services import catalogue, ledger
 
     facts = {"actor": None, "now": clock(), "status": "active", "liquidity": 10**6 * MICRO}
@@ -140,9 +140,9 @@ def behind_a_million() -> list[str]:
     """The cost of a thousand trades in an empty market, and in the same market behind a million."""
     from django.db import connection
 
+    from markets.domain.orders import Order
     from markets.models import Account, Market, Position
     from markets.services import trading
-    from markets.services.trading import Order
 
     markets, people = scene(1)
     market, outcome = markets[0]
@@ -215,7 +215,7 @@ def history_reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], obj
     month = {"start": now - timedelta(days=30), "end": now}
     return {
         "price history, 30 days in 200 points": lambda: history.prices_over_time(market, points=200, **month),
-        "candlesticks, 30 days in hours": lambda: history.candlesticks(outcome_id, minutes=60, **month),
+        "candlesticks, 30 days in hours": lambda: history.candlesticks(market_id, outcome_id, minutes=60, **month),
         "newest 50 trades": lambda: page(history.trades(market_id), order=["-id"], limit=50, cursor=None),
     }
 

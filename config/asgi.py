@@ -14,10 +14,10 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from servestatic import ServeStaticASGI
 
-from config.lean import Doors
-from config.logs import RequestLog
-from markets.hot import Hot
-from markets.routing import sockets, streams
+from markets.infra.request_context import RequestLog
+from markets.web.handlers import Doors
+from markets.web.hot import Hot
+from markets.web.streams.routing import sockets, streams
 
 doors = Doors(django, prefixes=("/api/", "/healthz", "/readyz", "/metrics"))
 routes = ProtocolTypeRouter({"http": URLRouter(streams(otherwise=doors)), "websocket": URLRouter(sockets())})

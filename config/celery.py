@@ -6,14 +6,11 @@ from typing import Any
 import structlog
 from celery import Celery, signals
 
-from config import logs
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("bellwether")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="tasks")
-app.autodiscover_tasks(related_name="jobs")
 
 
 @signals.setup_logging.connect
@@ -23,7 +20,8 @@ def keep_our_logs(**_kwargs: Any) -> None:
 
 @signals.before_task_publish.connect
 def send_request_id(headers: dict[str, Any], **_kwargs: Any) -> None:
-    headers.setdefault("bellwether_request_id", logs.current_request_id())
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    headers.setdefault("bellwether_request_id", request_id)
 
 
 @signals.task_prerun.connect

@@ -1,26 +1,13 @@
-"""Structured logs: one line of JSON per fact in production, readable lines in development.
-
-`RequestLog` is the outermost ASGI layer. It binds `request_id`, `method` and `path` for the length of a request and writes
-one line when it is over: `request_completed`, or `request_failed` with the error. Celery carries `request_id` along.
-"""
+"""Structured logs: one line of JSON per fact in production, readable lines in development."""
 
 import logging
 import logging.config
 import re
-import time
-from contextvars import ContextVar
-from typing import Any
-from uuid import uuid4
 
 import structlog
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 
-logger = structlog.get_logger("bellwether")
-
-SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_key|signature", re.IGNORECASE)
 SECRET_VALUES = re.compile(r"bw_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*:[^/\s@]+(?=@)")
-_failure: ContextVar[list[BaseException] | None] = ContextVar("failure", default=None)
 
 
 def redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -77,54 +64,3 @@ def configure(*, json: bool, level: str) -> None:
             },
         }
     )
-
-
-def note_failure(error: BaseException) -> None:
-    """Remember the error that became a 500 answer, for the request's one line."""
-    errors = _failure.get()
-    if errors is not None:
-        errors.append(error)
-
-
-def current_request_id() -> str:
-    """The id of the request or task being worked on, or an empty text."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
-
-
-class RequestLog:
-    """ASGI layer: `X-Request-ID` in and out, log context, one line per request."""
-
-    def __init__(self, app: ASGI3Application) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given.decode() if SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
-        method = scope["method"] if scope["type"] == "http" else "WS"
-        errors: list[BaseException] = []
-        status, begun = 0, time.perf_counter()
-        token = _failure.set(errors)
-
-        async def send_with_id(event: ASGISendEvent) -> None:
-            nonlocal status
-            if event["type"] == "http.response.start":
-                status = event["status"]
-                event["headers"] = [*event.get("headers", []), (b"x-request-id", request_id.encode())]
-            await send(event)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id, method=method, path=scope["path"]):
-            try:
-                await self.app(scope, receive, send_with_id)
-            except Exception as error:
-                errors.append(error)
-                raise
-            finally:
-                _failure.reset(token)
-                facts: dict[str, Any] = {"status": status, "duration_ms": round((time.perf_counter() - begun) * 1000, 2)}
-                if errors:
-                    logger.error("request_failed", error=repr(errors[0]), exc_info=errors[0], **facts)
-                else:
-                    logger.info("request_completed", **facts)

@@ -36,11 +36,11 @@ INSTALLED_APPS = [
     "markets",
 ]
 LEAN_MIDDLEWARE = [  # what a call needs that brings no cookie (config/lean.py)
-    "markets.middleware.security_headers",
-    "markets.middleware.api_problems",
-    "markets.middleware.no_nul",
-    "markets.middleware.security",
-    "markets.middleware.common",
+    "markets.web.middleware.security_headers",
+    "markets.web.middleware.api_problems",
+    "markets.web.middleware.no_nul",
+    "markets.web.middleware.security",
+    "markets.web.middleware.common",
 ]
 MIDDLEWARE = [
     *LEAN_MIDDLEWARE,
@@ -136,9 +136,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 1800  # seconds
 CELERY_BEAT_SCHEDULE = {
-    "lifecycle": {"task": "markets.jobs.move_due_markets", "schedule": 2.0, "options": {"expires": 10}},
-    "audit": {"task": "markets.jobs.audit_ledger", "schedule": crontab(hour=3, minute=30)},
-    "outbox": {"task": "markets.jobs.dispatch_pending", "schedule": 5.0, "options": {"expires": 10}},
+    "lifecycle": {"task": "markets.tasks.clock.move_due_markets", "schedule": 2.0, "options": {"expires": 10}},
+    "audit": {"task": "markets.tasks.clock.audit_ledger", "schedule": crontab(hour=3, minute=30)},
+    "trades": {"task": "markets.tasks.reactions.react_to_trades", "schedule": 1.0, "options": {"expires": 5}},
+    "outbox": {"task": "markets.tasks.clock.dispatch_pending", "schedule": 5.0, "options": {"expires": 10}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.signals import got_request_exception
 
-from config.logs import note_failure
+from markets.infra.request_context import note_failure
 
 
 class MarketsConfig(AppConfig):

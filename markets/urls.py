@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from markets import service, views
+from markets.web import operator
+from markets.web.pages import views
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("markets/<slug:slug>", views.market, name="market"),
-    path("healthz", service.healthz),
-    path("readyz", service.readyz),
-    path("metrics", service.metrics),
+    path("healthz", operator.healthz),
+    path("readyz", operator.readyz),
+    path("metrics", operator.metrics),
 ]

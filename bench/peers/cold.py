@@ -1,7 +1,7 @@
 """Our own application whose memory keeps nothing: every read enters Django and is answered from Redis."""
 
 from config.asgi import application
-from markets.hot import memory
+from markets.web.hot import memory
 
 memory.LONGEST = 0.0  # type: ignore[misc]
 

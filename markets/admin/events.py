@@ -1,40 +1,50 @@
-"""The log, to look at."""
+"""The log and the reports, to look at."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin, TabularInline
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
-from markets.admin.readonly import ReadOnly
+from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from markets.domain.permissions import Permission, may
 from markets.models import Event, Report
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnly, ModelAdmin):
+class EventAdmin(ReadOnlyAdmin):
     list_display = ["at", "market", "seq", "type", "actor", "pending"]
     list_filter = ["type", "pending"]
     list_select_related = ["market", "actor"]
-    list_per_page = 50
-    show_full_result_count = False
     ordering = ["-id"]
     search_fields = ["market__name", "request_id"]
-    date_hierarchy = None
+    shown = ("market", "seq", "type", "at", "actor", "payload", "prices", "request_id", "pending")
 
 
-class EventInline(ReadOnly, TabularInline):
+class EventInline(ReadOnlyInline):
     model = Event
-    fields = ["seq", "at", "type", "actor", "payload"]
-    readonly_fields = fields
+    fields = readonly_fields = ["seq", "at", "type", "actor", "payload"]
     ordering = ["-seq"]
     verbose_name_plural = "what happened"
-    max_num = 0
-    can_delete = False
     per_page = 10
     tab = True
 
 
 @admin.register(Report)
-class ReportAdmin(ReadOnly, ModelAdmin):
+class ReportAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "market", "state", "progress", "requested_by", "created_at"]
     list_filter = ["kind", "state"]
     list_select_related = ["market", "requested_by"]
+    shown = ("kind", "market", "state", "progress", "download", "error", "requested_by", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Report | None = None) -> list[str]:
+        permitted = may(request.user, Permission.EXPORT_DATA)
+        return [field for field in self.shown if field != "download" or permitted]
+
+    @admin.display(description="File")
+    def download(self, report: Report) -> str:
+        if report.state != Report.State.DONE:
+            return "Not built yet"
+        address = reverse("api-1:download_report", args=[report.pk])
+        return format_html('<a href="{}">Download</a>', address)

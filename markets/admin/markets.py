@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
+from unfold.forms import ActionForm
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldAdminURLInputWidget,
+)
 
+from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks
 from markets.admin.events import EventInline
-from markets.amounts import MICRO
-from markets.errors import Invalid, Refused
+from markets.domain.amounts import MICRO, to_percent
+from markets.domain.errors import Invalid, Refused
+from markets.domain.limits import LABEL_LENGTH, REASON_LENGTH
+from markets.domain.permissions import Permission
+from markets.domain.text import OutcomeDraft
 from markets.models import Category, Market, Outcome, Tag
 from markets.selectors.search import matching
-from markets.services import catalogue, lifecycle, resolution
-from markets.services.wording import OutcomeDraft
-from markets.templatetags.market_text import percent
+from markets.services import catalogue, lifecycle, resolution, shelves
+from markets.services.catalogue import MarketChanges
 
 STATUS_COLOURS = {
     "draft": "info", "scheduled": "warning", "active": "success", "paused": "warning", "closed": "info",
@@ -38,10 +45,8 @@ def _micro(value: Decimal) -> int:
     return int(value * MICRO)
 
 
-class MarketForm(forms.ModelForm):
-    """A market as staff write it. What the services refused last time (`refused`) stands at the field it is about."""
-
-    refused: Refused | None = None
+class MarketForm(ServiceForm):
+    """A market as staff write it."""
 
     liquidity = forms.DecimalField(
         initial=100, min_value=1, max_digits=12, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
@@ -49,6 +54,10 @@ class MarketForm(forms.ModelForm):
     )  # fmt: skip
     source_url = forms.URLField(required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=UnfoldAdminTextInputWidget,
+        help_text="People have traded on the labels and the criteria: say why they change. Everybody sees it.",
+    )  # fmt: skip
 
     class Meta:
         model = Market
@@ -62,30 +71,19 @@ class MarketForm(forms.ModelForm):
             self.initial["liquidity"] = Decimal(self.instance.liquidity) / MICRO
             self.initial["version"] = self.instance.version
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if isinstance(self.refused, Invalid):
-            for field, message in self.refused.fields.items():
-                self.add_error(field if field in self.fields else None, message)
-        elif self.refused is not None:
-            self.add_error(None, str(self.refused))
-        return cleaned
-
-    def facts(self) -> dict[str, Any]:
-        """What the form says (of a market that exists: what it changes), as the services want it."""
+    def written(self) -> MarketChanges:
+        """Return what the form says (of a market that exists: what it changes), as the services want it."""
         plain: dict[str, Callable[[Any], Any]] = {
             "category": lambda category: category and category.slug,
             "tags": lambda tags: [tag.slug for tag in tags],
             "liquidity": _micro,
         }
-        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {"version"}
-        return {name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said}
-
-    def _post_clean(self) -> None:
-        """Leave the instance alone: the services set it, and the database's constraints are theirs to keep."""
+        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {"version", "reason"}
+        values = {name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said}
+        return cast(MarketChanges, values)
 
 
-class OutcomeForm(forms.ModelForm):
+class OutcomeForm(ServiceForm):
     probability = forms.DecimalField(
         required=False, min_value=0, max_value=1, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
         help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
@@ -104,9 +102,6 @@ class OutcomeForm(forms.ModelForm):
     def draft(self) -> OutcomeDraft:
         probability = self.cleaned_data["probability"]
         return OutcomeDraft(self.cleaned_data["label"], None if probability is None else _micro(probability))
-
-    def _post_clean(self) -> None:
-        """As in MarketForm."""
 
 
 class OutcomeFormSet(BaseInlineFormSet):
@@ -131,38 +126,49 @@ class OutcomeInline(TabularInline):
     def price(self, outcome: Outcome) -> str:
         if not outcome.pk:
             return "–"
-        return next(percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk)
+        return next(to_percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk)
 
 
-class ResolveForm(ActionForm):
-    """What goes with the action "Resolve"."""
+class MarketActionForm(ActionForm):
+    """The bar of actions, with what goes with "Resolve" and "Cancel"."""
 
-    outcome = forms.CharField(required=False, max_length=120, label="Outcome")
-    note = forms.CharField(required=False, max_length=500, label="Note")
+    outcome = forms.CharField(required=False, max_length=LABEL_LENGTH, label="Outcome", widget=UnfoldAdminTextInputWidget)
+    note = forms.CharField(required=False, max_length=500, label="Note", widget=UnfoldAdminTextInputWidget)
+
+    field_order = ["action", "select_across", "outcome", "note"]
+
+
+LIQUIDITY = amount("liquidity", "Liquidity")
 
 
 @admin.register(Market)
-class MarketAdmin(ModelAdmin):
+class MarketAdmin(ServiceAdmin):
     form = MarketForm
     inlines = [OutcomeInline, EventInline]
-    list_display = ["name", "shown_status", "category", "prices", "close_at", "volume_text", "updated_at"]
+    list_display = ["name", "shown_status", "category", "prices", "close_at", amount("volume", "Traded"), "updated_at"]
     list_filter = ["status", "category", "tags"]
-    list_per_page = 50
-    show_full_result_count = False
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
     ordering = ["-id"]
     autocomplete_fields = ["category", "tags"]
-    readonly_fields = ["shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page"]
-    fieldsets = [
-        (None, {"fields": ["name", "description", "resolution_criteria", ("category", "tags"), "version"]}),
-        ("Trading", {"fields": ["liquidity", "open_at", "close_at"]}),
-        ("About this market", {
-            "fields": ["shown_status", "page", "source_url", "slug", "seq", ("created_by", "created_at", "updated_at")]
-        }),
-    ]  # fmt: skip
-    action_form = ResolveForm
+    readonly_fields = ["shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY]
+    action_form = MarketActionForm
     actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
+    has_operate_permission = asks(Permission.OPERATE_MARKET)
+    has_resolve_permission = asks(Permission.RESOLVE_MARKET)
+
+    def get_fieldsets(self, request: StaffRequest, obj: Market | None = None) -> Any:
+        editing = obj is None or self.has_change_permission(request, obj)
+        texts: list[Any] = ["name", "description", "resolution_criteria", ("category", "tags")]
+        if editing:
+            texts += ["version", "reason"] if obj and obj.trade_count else ["version"]
+        trading = ["liquidity" if editing else LIQUIDITY, "open_at", "close_at"]
+        about = ["shown_status", "page", "source_url", "slug", "seq", ("created_by", "created_at", "updated_at")]
+        return [
+            (None, {"fields": texts}),
+            ("Trading", {"fields": trading}),
+            ("About this market", {"fields": about}),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
         return Market.objects.select_related("category").prefetch_related("outcomes").defer("search_vector")
@@ -179,11 +185,7 @@ class MarketAdmin(ModelAdmin):
 
     @admin.display(description="Prices")
     def prices(self, market: Market) -> str:
-        return " · ".join(f"{outcome.label} {percent(price)}" for outcome, price in market.priced()[:3])
-
-    @admin.display(description="Traded", ordering="volume")
-    def volume_text(self, market: Market) -> str:
-        return f"{market.volume / MICRO:,.0f}"
+        return " · ".join(f"{outcome.label} {to_percent(price)}" for outcome, price in market.priced()[:3])
 
     @admin.display(description="Page")
     def page(self, market: Market) -> str:
@@ -191,83 +193,57 @@ class MarketAdmin(ModelAdmin):
             return "–"
         return format_html('<a href="{}">See it as viewers do</a>', market.get_absolute_url())
 
-    # --- saving: through the services -----------------------------------------------------------------------------
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Django's view, outside the transaction it opens (services own theirs).
-
-        A refusal shows in the form, with everything that was typed.
-        """
-        try:
-            return self._changeform_view(request, object_id, form_url, extra_context)
-        except Refused as error:
-            request.refused = error  # type: ignore[attr-defined]
-            return self._changeform_view(request, object_id, form_url, extra_context)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.refused = getattr(request, "refused", None)
-        return form
-
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Market:
-        return form.instance
-
-    def save_model(self, request: HttpRequest, obj: Market, form: Any, change: bool) -> None:
-        """Nothing yet: the outcomes belong to the same call of the service."""
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        facts: dict[str, Any] = form.facts()
-        if drafts := formsets[0].drafts():
-            facts["outcomes"] = drafts
-        now, actor = timezone.now(), cast(AbstractBaseUser, request.user)
-        if change:
-            version = form.cleaned_data["version"]
-            saved = catalogue.edit_market(
-                market_id=form.instance.pk, actor=actor, now=now, changes=facts, expected_version=version
-            )
-        else:
-            saved = catalogue.create_market(actor=actor, now=now, **facts)
-        form.instance.pk, form.instance.name = saved.pk, saved.name
-        form.save_m2m = lambda: None
-        for formset in formsets:
-            formset.new_objects = formset.changed_objects = formset.deleted_objects = []
+    def save_with_service(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Market:
+        written: MarketChanges = form.written()
+        outcomes = next((formset for formset in formsets if isinstance(formset, OutcomeFormSet)), None)
+        if outcomes is not None and (drafts := outcomes.drafts()):
+            written["outcomes"] = drafts
+        now, actor = timezone.now(), request.user
+        if not change:
+            return catalogue.add_market(actor=actor, now=now, **written)
+        return catalogue.change_market(
+            market_id=form.instance.pk,
+            actor=actor,
+            now=now,
+            changes=written,
+            expected_version=form.cleaned_data["version"],
+            reason=form.cleaned_data.get("reason", ""),
+        )
 
     # --- actions --------------------------------------------------------------------------------------------------
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Market], service: Callable[..., Market], done: str) -> None:
+    def _each(self, request: StaffRequest, queryset: QuerySet[Market], service: Callable[..., Market], done: str) -> None:
         """Call a service for every chosen market, and say how each went."""
-        moved = 0
+        successes = 0
         for market in queryset:
             try:
                 service(market_id=market.pk, actor=request.user, now=timezone.now())
-            except Refused as error:
-                messages.error(request, f"{market.name}: {error}")
+            except Refused as refusal:
+                messages.error(request, f"{market.name}: {refusal}")
             else:
                 self.log_change(request, market, f"{done.capitalize()}.")
-                moved += 1
-        if moved:
-            messages.success(request, f"{moved} market(s) {done}.")
+                successes += 1
+        if successes:
+            messages.success(request, f"{successes} market(s) {done}.")
 
-    @admin.action(description="Schedule")
-    def schedule(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Schedule", permissions=["operate"])
+    def schedule(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.schedule_market, "scheduled")
 
-    @admin.action(description="Open")
-    def open(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Open", permissions=["operate"])
+    def open(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.open_market, "opened")
 
-    @admin.action(description="Pause")
-    def pause(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.pause_market, "paused")
 
-    @admin.action(description="Close")
-    def close(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Close", permissions=["operate"])
+    def close(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.close_market, "closed")
 
-    @admin.action(description="Resolve to the outcome with the label beside")
-    def resolve(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Resolve to the outcome with the label beside", permissions=["resolve"])
+    def resolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         label, note = request.POST.get("outcome", "").strip(), request.POST.get("note", "")
 
         def settle(*, market_id: int, **who: Any) -> Market:
@@ -278,21 +254,22 @@ class MarketAdmin(ModelAdmin):
 
         self._each(request, queryset, settle, "resolved")
 
-    @admin.action(description="Unresolve (take the payouts back)")
-    def unresolve(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
+    @admin.action(description="Unresolve (take the payouts back)", permissions=["resolve"])
+    def unresolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, resolution.unresolve_market, "unresolved")
 
-    @admin.action(description="Cancel (refund what was paid)")
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, resolution.cancel_market, "cancelled")
+    @admin.action(description="Cancel (refund what was paid)", permissions=["resolve"])
+    def cancel(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
+        note = request.POST.get("note", "")
+        self._each(request, queryset, partial(resolution.cancel_market, note=note), "cancelled")
 
 
-class ShelfAdmin(ModelAdmin):
+class ShelfAdmin(ServiceAdmin):
     """A category or tag. Its slug is its public name: set once, and there while a market has it."""
 
+    form = ServiceForm
     list_display = ["name", "slug"]
     search_fields = ["name"]
-    prepopulated_fields = {"slug": ["name"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["slug"] if obj else []
@@ -302,6 +279,12 @@ class ShelfAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.markets.exists())
+
+    def save_with_service(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Category | Tag:
+        written = form.cleaned_data
+        if change:
+            return shelves.rename_shelf(shelf=form.instance, name=written["name"])
+        return shelves.add_shelf(kind=self.model, name=written["name"], slug=written["slug"])
 
 
 admin.site.register(Category, ShelfAdmin)

@@ -4,119 +4,141 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import cast
+from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from markets.admin.readonly import ReadOnly
-from markets.amounts import MICRO, to_text
-from markets.errors import Refused
+from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline, StaffRequest, amount, asks
+from markets.domain.amounts import MICRO, to_text
+from markets.domain.errors import AlreadyDone, Refused
+from markets.domain.limits import REASON_LENGTH
+from markets.domain.permissions import Permission
 from markets.models import Account, AuditRun, JournalEntry, Position, Posting, Resolution, Trade
 from markets.services import ledger
 
 
-class GrantForm(ActionForm):
-    """What goes with the action "Grant": a negative amount takes credits away."""
+class GrantFields(forms.Form):
+    """How much is granted and why. A negative amount takes credits away."""
 
-    amount = forms.DecimalField(required=False, max_digits=15, decimal_places=6, label="Credits")
-    reason = forms.CharField(required=False, max_length=300)
+    amount = forms.DecimalField(max_digits=15, decimal_places=6, label="Credits", widget=UnfoldAdminDecimalFieldWidget)
+    reason = forms.CharField(max_length=REASON_LENGTH, label="Reason", widget=UnfoldAdminTextInputWidget)
+    request_key = forms.CharField(label="", initial=lambda: uuid4().hex, widget=forms.HiddenInput)
+
+    use_required_attribute = False  # the bar of actions serves others, too
+
+
+class GrantForm(GrantFields, ActionForm):
+    """The bar of actions, with what goes with "Grant"."""
+
+    field_order = ["action", "select_across", "amount", "reason", "request_key"]
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnly, ModelAdmin):
-    list_display = ["__str__", "kind", "credits"]
+class AccountAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "kind", amount("balance", "Credits")]
     list_filter = ["kind"]
     list_select_related = ["user", "market"]
-    list_per_page = 50
     search_fields = ["user__username", "market__name"]
     ordering = ["-id"]
+    shown = ("kind", "user", "market", amount("balance", "Credits"))
     action_form = GrantForm
     actions = ["grant"]
+    has_grant_permission = asks(Permission.GRANT_CREDITS)
 
-    @admin.display(description="Credits", ordering="balance")
-    def credits(self, account: Account) -> str:
-        return to_text(account.balance)
-
-    @admin.action(description="Grant (or take) credits, with a reason")
-    def grant(self, request: HttpRequest, accounts: QuerySet[Account]) -> None:
-        form = GrantForm(request.POST)
-        form.fields["action"].choices = [("grant", "grant")]  # type: ignore[attr-defined]
-        if not form.is_valid() or not form.cleaned_data["amount"]:
+    @admin.action(description="Grant (or take) credits, with a reason", permissions=["grant"])
+    def grant(self, request: StaffRequest, accounts: QuerySet[Account]) -> None:
+        form = GrantFields(request.POST)
+        if not form.is_valid():
             messages.error(request, "Give an amount of credits and a reason beside the action.")
             return
-        amount = int(cast(Decimal, form.cleaned_data["amount"]) * MICRO)
-        actor, now, reason = cast(AbstractBaseUser, request.user), timezone.now(), form.cleaned_data["reason"]
+        wanted = form.cleaned_data
+        credits_ = int(cast(Decimal, wanted["amount"]) * MICRO)
         for account in accounts.select_related("user"):
+            if account.user is None:
+                messages.error(request, f"{account}: only traders are given credits.")
+                continue
             try:
-                if account.user is None:
-                    messages.error(request, f"{account}: only traders are given credits.")
-                    continue
-                ledger.grant(user=account.user, amount=amount, actor=actor, now=now, reason=reason)
-            except Refused as error:
-                messages.error(request, f"{account}: {error}")
+                ledger.grant(
+                    user=account.user,
+                    amount=credits_,
+                    actor=request.user,
+                    now=timezone.now(),
+                    reason=wanted["reason"],
+                    request_key=f"{wanted['request_key'][:40]}:{account.pk}",
+                )
+            except AlreadyDone as refusal:
+                messages.warning(request, f"{account}: {refusal}")
+            except Refused as refusal:
+                messages.error(request, f"{account}: {refusal}")
             else:
-                messages.success(request, f"{account}: {to_text(amount)} credits, {reason}.")
+                messages.success(request, f"{account}: {to_text(credits_)} credits, {wanted['reason']}.")
 
 
-class PostingInline(ReadOnly, TabularInline):
+class PostingInline(ReadOnlyInline):
     model = Posting
-    fields = readonly_fields = ["account", "amount", "balance"]
+    fields = readonly_fields = ["account", amount("amount", "Credits"), amount("balance", "Balance after")]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
+        return super().get_queryset(request).select_related("account__user", "account__market")
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnly, ModelAdmin):
+class JournalEntryAdmin(ReadOnlyAdmin):
     inlines = [PostingInline]
     list_display = ["id", "at", "kind", "market", "actor", "note"]
     list_filter = ["kind"]
     list_select_related = ["market", "actor"]
-    list_per_page = 50
-    show_full_result_count = False
     ordering = ["-id"]
+    shown = ("kind", "at", "market", "actor", "note", "reverses")
+
+
+_TRADED = (amount("shares", "Shares"), amount("cost", "Credits"))
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnly, ModelAdmin):
-    list_display = ["id", "at", "market", "outcome", "trader", "side", "shares_text", "cost_text"]
+class TradeAdmin(ReadOnlyAdmin):
+    list_display = ["id", "at", "market", "outcome", "trader", "side", *_TRADED]
     list_filter = ["side"]
     list_select_related = ["market", "outcome", "trader"]
-    list_per_page = 50
-    show_full_result_count = False
     search_fields = ["client_order_id", "trader__username"]
-    exclude = ["request_digest"]
-
-    @admin.display(description="Shares")
-    def shares_text(self, trade: Trade) -> str:
-        return to_text(trade.shares)
-
-    @admin.display(description="Credits")
-    def cost_text(self, trade: Trade) -> str:
-        return to_text(trade.cost)
+    shown = (
+        "market", "outcome", "trader", "side", *_TRADED, amount("price_before", "Price before"),
+        amount("price_after", "Price after"), "seq", "at", "client_order_id", "entry",
+    )  # fmt: skip
 
 
 @admin.register(Position)
-class PositionAdmin(ReadOnly, ModelAdmin):
-    list_display = ["trader", "market", "outcome", "shares", "cost_basis", "realised", "payout"]
+class PositionAdmin(ReadOnlyAdmin):
+    list_display = shown = (
+        "trader", "market", "outcome", amount("shares", "Shares"), amount("cost_basis", "Cost of the shares"),
+        amount("realised", "Profit taken"), amount("net_cost", "Paid in"), amount("payout", "Paid out"),
+    )  # fmt: skip
     list_select_related = ["market", "outcome", "trader"]
-    list_per_page = 50
-    show_full_result_count = False
     search_fields = ["trader__username", "market__name"]
 
 
 @admin.register(Resolution)
-class ResolutionAdmin(ReadOnly, ModelAdmin):
+class ResolutionAdmin(ReadOnlyAdmin):
     list_display = ["market", "resolved_at", "resolved_by", "reversed_at"]
     list_select_related = ["market", "resolved_by"]
+    shown = ("market", "paid", "evidence_url", "note", "resolved_at", "resolved_by", "entry", "reversed_at")
+
+    @admin.display(description="A share pays")
+    def paid(self, resolution: Resolution) -> str:
+        payouts = resolution.payouts.select_related("outcome")
+        return ", ".join(f"{payout.outcome.label} {to_text(payout.weight)}" for payout in payouts)
 
 
 @admin.register(AuditRun)
-class AuditRunAdmin(ReadOnly, ModelAdmin):
+class AuditRunAdmin(ReadOnlyAdmin):
     list_display = ["at", "checks", "count"]
+    shown = ("at", "checks", "breaches")
 
     @admin.display(description="Breaches")
     def count(self, run: AuditRun) -> int:

@@ -86,7 +86,7 @@ _making = threading.Lock()
 
 
 def ring(message: dict[str, Any]) -> None:
-    """Announce an event (`Event.message()`). Never blocks and never raises."""
+    """Announce an event (`present_event`). Never blocks and never raises."""
     global _bell  # noqa: PLW0603  (one bell, one process)
     for listener in listeners:
         listener(message)

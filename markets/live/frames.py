@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from markets.models import Market
-from markets.selectors.markets import time_text
+from markets.presenters.market import present_market_in_short
 
 HEARTBEAT: Final = b": still here\n\n"
 EARLIEST_RETURN, LATEST_RETURN = 1000, 4000  # ms until a viewer who lost the server tries again: spread, so no stampede
@@ -49,12 +49,12 @@ class Frame:
 
 
 def event_frame(message: dict[str, Any]) -> Frame:
-    """The frame of an event (`Event.message()`)."""
+    """The frame of an event (`present_event`)."""
     return Frame(message["market_id"], message["seq"], message, id=str(message["seq"]))
 
 
 def snapshot_frame(market: Mapping[str, Any]) -> Frame:
-    """The whole market (`selectors.markets.present`) as it stands: where a stream begins."""
+    """The whole market (`present_market`) as it stands: where a stream begins."""
     facts = {"market_id": market["id"], "seq": market["seq"], "at": market["updated_at"]}
     prices = {str(outcome["id"]): outcome["price"] for outcome in market["outcomes"]}
     message = {"type": "snapshot", **facts, "prices": prices, "market": market}
@@ -63,9 +63,5 @@ def snapshot_frame(market: Mapping[str, Any]) -> Frame:
 
 def lobby_frame(markets: list[Market], *, complete: bool) -> Frame:
     """The state of many markets in short. `complete` is false when there are more markets than these, the most recent."""
-    return Frame(0, 0, {"type": "snapshot", "complete": complete, "markets": [_short(market) for market in markets]})
-
-
-def _short(market: Market) -> dict[str, Any]:
-    facts = {"market_id": market.pk, "seq": market.seq, "at": time_text(market.updated_at), "slug": market.slug}
-    return {**facts, "name": market.name, "status": market.status, "prices": market.price_texts()}
+    shown = [present_market_in_short(market) for market in markets]
+    return Frame(0, 0, {"type": "snapshot", "complete": complete, "markets": shown})

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from markets.errors import Refused, TooManyStreams
+from markets.domain.errors import Refused, TooManyStreams
+from markets.infra.threads import in_thread
 from markets.live.frames import event_frame
 from markets.live.lobby import Lobby
 from markets.live.market import Topic
-from markets.live.person import PersonFeed
+from markets.live.person import People
 from markets.live.viewer import Viewer
 from markets.selectors import markets, own
-from markets.threads import in_thread
 
 SPREAD: Final = 5000  # ms over which the viewers of a server that stops come back
 
@@ -31,7 +31,7 @@ class Hub:
         self.addresses: Counter[str] = Counter()
         self.topics: dict[int, Topic] = {}
         self.lobby = Lobby()
-        self.people: dict[int, set[PersonFeed]] = {}
+        self.people: People = {}
         self.stopping = False
         self.empty = asyncio.Event()  # nobody watches any more
 
@@ -77,9 +77,9 @@ class Hub:
                     topic.reach(seq)
         await self.lobby.check(now)
         if self.people:
-            for user_id, position in (await in_thread(own.heads, list(self.people))).items():
+            for user_id, cursor in (await in_thread(own.heads, list(self.people))).items():
                 for feed in self.people.get(user_id, ()):
-                    if position != feed.position:
+                    if cursor != feed.cursor:
                         feed.stir()
 
     async def recheck(self) -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from markets.infra.threads import in_thread
 from markets.live.frames import Frame, event_frame, lobby_frame
 from markets.live.viewer import Feed, Viewer
+from markets.presenters.event import present_event
 from markets.selectors import history, markets
-from markets.threads import in_thread
-
-if TYPE_CHECKING:
-    from markets.live.hub import Hub
 
 PAUSE: Final = 0.2  # seconds between two rounds
 OVERLAP: Final = timedelta(seconds=15)  # how far back a check looks
@@ -85,7 +83,7 @@ class Lobby:
         if not self.feeds:
             return
         for event in await in_thread(history.newest_since, now - OVERLAP):
-            self.hear(event_frame(event.message()))
+            self.hear(event_frame(present_event(event)))
         clock = asyncio.get_running_loop().time()
         for feed in self.feeds:
             if clock > feed.known_until:
@@ -97,9 +95,9 @@ class LobbyFeed(Feed):
 
     key = "all"
 
-    def __init__(self, viewer: Viewer, hub: Hub) -> None:
+    def __init__(self, viewer: Viewer, lobby: Lobby) -> None:
         super().__init__(viewer)
-        self.lobby = hub.lobby
+        self.lobby = lobby
         self.latest: dict[int, Frame] = {}
         self.known: dict[int, int] = {}  # what the snapshot said, for as long as it may be said again
         self.known_until = 0.0

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from markets import cache
+from markets.infra.threads import in_thread
 from markets.live.frames import Frame, event_frame, snapshot_frame
 from markets.live.viewer import Feed, Viewer
+from markets.presenters.event import present_event
+from markets.presenters.market import present_market
 from markets.selectors import history, markets
-from markets.threads import in_thread
-
-if TYPE_CHECKING:
-    from markets.live.hub import Hub
 
 logger = structlog.get_logger("bellwether.live")
 
-LONGEST_REPLAY: Final = 1000  # events; a viewer further behind starts from a snapshot
-LONGEST_QUEUE: Final = 1024  # frames; a viewer further behind gets a fresh snapshot
+MOST_REPLAYED: Final = 1000  # events; a viewer further behind starts from a snapshot
+MOST_WAITING: Final = 1024  # frames; a viewer further behind gets a fresh snapshot
 
 
 class Topic:
@@ -64,34 +63,38 @@ class Topic:
         assert self.seq is not None
         try:
             while self.feeds and self.seq < self.heard:
-                missed = await in_thread(history.events_after, self.market_id, self.seq, limit=LONGEST_REPLAY)
+                missed = await in_thread(history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED)
                 if not missed:
                     self.heard = self.seq
                 for event in missed:
-                    self._deliver(event_frame(event.message()))
+                    self._deliver(event_frame(present_event(event)))
         except Exception:  # the database is away: the relay's next check tries again
             logger.exception("heal_failed", market_id=self.market_id)
         finally:
             self.healing = None
 
 
+Topics = dict[int, Topic]  # the markets that someone watches in this process, by id
+ReadMarket = Callable[[int], bytes]  # gives a public market by its id, as JSON; raises NotFound
+
+
 class MarketFeed(Feed):
     """Every frame of one market behind `seq`, the newest that the viewer has."""
 
-    def __init__(self, viewer: Viewer, hub: Hub, market_id: int) -> None:
+    def __init__(self, viewer: Viewer, topics: Topics, market_id: int, read: ReadMarket) -> None:
         super().__init__(viewer)
         self.key = market_id
-        self.hub, self.market_id = hub, market_id
+        self.topics, self.market_id, self.read = topics, market_id, read
         self.seq = -1
         self.frames: list[Frame] = []
         self.overflowed = False  # frames were dropped
 
     async def open(self, after: str | None) -> list[Frame]:
         """Frames arrive from before the database is read, so nothing falls between the two."""
-        topic = self.hub.topics.setdefault(self.market_id, Topic(self.market_id))
+        topic = self.topics.setdefault(self.market_id, Topic(self.market_id))
         topic.feeds.add(self)
         try:
-            first = await in_thread(opening, self.market_id, int(after) if after else None, topic.seq or 0)
+            first = await in_thread(self._opening, int(after) if after else None, topic.seq or 0)
         except BaseException:
             self.close()
             raise
@@ -100,16 +103,16 @@ class MarketFeed(Feed):
         return first
 
     def close(self) -> None:
-        topic = self.hub.topics.get(self.market_id)
+        topic = self.topics.get(self.market_id)
         if topic is not None:
             topic.feeds.discard(self)
             if not topic.feeds:
-                del self.hub.topics[self.market_id]
+                del self.topics[self.market_id]
 
     def put(self, frame: Frame) -> None:
         if self.overflowed:
             return
-        if len(self.frames) >= LONGEST_QUEUE:
+        if len(self.frames) >= MOST_WAITING:
             self.overflowed = True
             self.frames.clear()
             return
@@ -134,18 +137,17 @@ class MarketFeed(Feed):
             self.seq = new[-1].seq
         return new
 
+    def _opening(self, after_seq: int | None, least: int) -> list[Frame]:
+        """Return the frames to begin with: the events behind `after_seq` if they are few, otherwise a snapshot.
 
-def opening(market_id: int, after_seq: int | None, least: int) -> list[Frame]:
-    """The frames a viewer begins with: the events behind `after_seq` if they are few, otherwise a snapshot of `least` or later.
-
-    Raises NotFound.
-    """
-    if after_seq is not None:
-        behind = markets.head(market_id) - after_seq
-        if 0 <= behind <= LONGEST_REPLAY:
-            events = history.events_after(market_id, after_seq, limit=LONGEST_REPLAY + 1) if behind else []
-            return [event_frame(event.message()) for event in events]
-    market = json.loads(cache.read_market(market_id))
-    if market["seq"] < least:  # a cache that missed an event: the viewers here know better
-        market = markets.present(markets.get(market_id))
-    return [snapshot_frame(market)]
+        The snapshot is of `seq` `least` or later. Raise NotFound.
+        """
+        if after_seq is not None:
+            behind = markets.head(self.market_id) - after_seq
+            if 0 <= behind <= MOST_REPLAYED:
+                events = history.events_after(self.market_id, after_seq, limit=MOST_REPLAYED + 1)
+                return [event_frame(present_event(event)) for event in events]
+        market = json.loads(self.read(self.market_id))
+        if market["seq"] < least:  # a cache that missed an event: the viewers here know better
+            market = present_market(markets.get(self.market_id))
+        return [snapshot_frame(market)]

@@ -25,6 +25,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("manage_keys", "Can revoke other people's keys")]
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -1,16 +1,23 @@
 """The log: what happened to each market, in order."""
 
-from typing import Any
+from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from markets.models.fields import CurrentTransaction, TransactionIdField
 from markets.models.market import Market
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    def public(self) -> EventQuerySet:
+        """Return what everybody may read: a market's log from when it became public."""
+        return self.filter(market__public=True, seq__gte=F("market__public_from"))
+
+
 class Event(models.Model):
-    """One fact about a market. Written by `events.record` alone, and never changed but for `pending`."""
+    """One fact about a market. Written by `events.record` (or a trade's statement), and never changed but for `pending`."""
 
     market = models.ForeignKey(Market, models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Gapless and strictly increasing within the market.")
@@ -22,7 +29,12 @@ class Event(models.Model):
     payload = models.JSONField(default=dict)
     prices = models.JSONField(default=dict, help_text="Each outcome's price after the event, as a decimal string.")
     request_id = models.CharField(max_length=64, blank=True)
+    transaction = TransactionIdField(
+        db_default=CurrentTransaction(), help_text="What wrote it: with the id, the exact order to read in."
+    )
     pending = models.BooleanField(default=True, help_text="Reactions (notifications, search index) are still to come.")
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["market_id", "seq"]
@@ -30,18 +42,8 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(pending=True), name="event_pending"),
             models.Index(fields=["at"], name="event_at"),
+            models.Index(fields=["transaction", "id"], name="event_feed"),
         ]
 
     def __str__(self) -> str:
         return f"{self.market_id}:{self.seq} {self.type}"
-
-    def message(self) -> dict[str, Any]:
-        """The object that streams, webhooks and the API show. It never names who did it."""
-        return {
-            "type": self.type,
-            "market_id": self.market_id,
-            "seq": self.seq,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
-            **self.payload,
-            "prices": self.prices,
-        }

@@ -21,6 +21,7 @@ class Account(models.Model):
     balance = models.BigIntegerField(default=0)
 
     class Meta:
+        permissions = [("grant_credits", "Can grant credits and take them")]
         constraints = [
             models.CheckConstraint(condition=Q(kind="issuance") | Q(balance__gte=0), name="account_not_overdrawn"),
             models.CheckConstraint(
@@ -55,10 +56,16 @@ class JournalEntry(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     note = models.CharField(max_length=300, blank=True)
+    request_key = models.CharField(
+        max_length=80, null=True, blank=True, help_text="Of the form that asked for it: it acts once."
+    )
     reverses = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reversed_by")
 
     class Meta:
         verbose_name_plural = "journal entries"
+        constraints = [
+            models.UniqueConstraint(fields=["request_key"], condition=Q(request_key__isnull=False), name="entry_once")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

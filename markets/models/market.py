@@ -12,11 +12,9 @@ from django.db.models import F, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 
-from markets.amounts import MICRO, to_text
-from markets.pricing import Book
-
-NAME_LENGTH = 300
-SLUG_LENGTH = 80
+from markets.domain.amounts import MICRO, to_text
+from markets.domain.limits import DEFAULT_LIQUIDITY, NAME_LENGTH, SLUG_LENGTH
+from markets.domain.pricing import Book
 
 
 class Category(models.Model):
@@ -62,7 +60,7 @@ class MarketQuerySet(models.QuerySet["Market"]):
         return self.filter(public=True)
 
     def whole(self) -> MarketQuerySet:
-        """With all that `selectors.markets.present` shows, in a fixed number of statements however many markets."""
+        """With all that `presenters/market.py` shows, in a fixed number of statements however many markets."""
         day = Now() - timedelta(days=1)
         candles = self.model._meta.apps.get_model("markets", "Candle").objects.filter(
             market=OuterRef("pk"), period=3600, start__gt=day
@@ -86,13 +84,14 @@ class Market(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
     category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="markets")
     tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
-    liquidity = models.BigIntegerField(default=100 * MICRO, help_text="LMSR's b, in micro-shares.")
+    liquidity = models.BigIntegerField(default=DEFAULT_LIQUIDITY, help_text="LMSR's b, in micro-shares.")
     price_floor = models.BigIntegerField(
         default=1000, help_text="In millionths: no trade takes a price below this, nor above one less this."
     )
     open_at = models.DateTimeField(null=True, blank=True)
     close_at = models.DateTimeField(null=True, blank=True)
     public = models.BooleanField(default=False, help_text="Set when it stops being a draft, and for good.")
+    public_from = models.BigIntegerField(null=True, blank=True, help_text="The `seq` at which its public log begins.")
     external_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     source_url = models.URLField(max_length=500, blank=True)
 
@@ -113,10 +112,20 @@ class Market(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [
+            ("operate_market", "Can schedule, open, pause and close markets"),
+            ("resolve_market", "Can resolve, unresolve and cancel markets"),
+            ("import_markets", "Can import markets"),
+            ("export_data", "Can build and download reports"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=Status.values), name="market_status_known"),
             models.CheckConstraint(
                 condition=Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]), name="market_live_is_public"
+            ),
+            models.CheckConstraint(
+                condition=Q(public=True, public_from__isnull=False) | Q(public=False, public_from=None),
+                name="market_public_log_begins",
             ),
             models.CheckConstraint(condition=Q(name__regex=r"\S"), name="market_name_not_blank"),
             models.CheckConstraint(condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"),

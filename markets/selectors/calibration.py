@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from markets.amounts import MICRO
+from markets.domain.amounts import MICRO
 from markets.models import Market, Resolution
 
 

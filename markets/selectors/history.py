@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from django.db import connection
 from django.db.models import QuerySet
 
-from markets.amounts import to_text
-from markets.errors import Invalid
-from markets.models import Candle, Event, Market, Trade
-from markets.selectors.markets import time_text
+from markets.domain.errors import Invalid
+from markets.domain.event_types import EventType
+from markets.models import Candle, Event, Market, Outcome, Trade
 from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
@@ -25,8 +25,9 @@ FROM unnest(%(moments)s::timestamptz[]) AS moment
 
 
 def events_after(market_id: int, seq: int, *, limit: int) -> list[Event]:
-    """Up to `limit` events of the market behind `seq`, oldest first."""
-    return list(Event.objects.filter(market_id=market_id, seq__gt=seq).order_by("seq")[:limit])
+    """Return up to `limit` public events of the market behind `seq`, oldest first."""
+    found = Event.objects.public().filter(market_id=market_id, seq__gt=seq)
+    return list(found.order_by("seq")[:limit])
 
 
 def newest_since(at: datetime, *, most: int = 5000) -> list[Event]:
@@ -35,9 +36,16 @@ def newest_since(at: datetime, *, most: int = 5000) -> list[Event]:
     return list(recent.order_by("market_id", "-seq").distinct("market_id")[:most])
 
 
-def event_page(market_id: int, *, after_seq: int, limit: int, cursor: str | None) -> Page[Event]:
-    """One page of the market's log behind `after_seq`, oldest first."""
-    return page(Event.objects.filter(market_id=market_id, seq__gt=after_seq), order=["seq"], limit=limit, cursor=cursor)
+def event_page(market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False) -> Page[Event]:
+    """Return one page of the market's log behind `after_seq`, oldest first; with `drafts` from before it was public, too."""
+    log = Event.objects.all() if drafts else Event.objects.public()
+    return page(log.filter(market_id=market_id, seq__gt=after_seq), order=["seq"], limit=limit, cursor=cursor)
+
+
+def corrections(market_id: int) -> list[Event]:
+    """Return the edits that changed what people had already traded on, each with its reason, oldest first."""
+    edits = Event.objects.public().filter(market_id=market_id, type=EventType.UPDATED)
+    return list(edits.filter(payload__has_key="reason").order_by("seq"))
 
 
 def trades(market_id: int) -> QuerySet[Trade]:
@@ -45,8 +53,15 @@ def trades(market_id: int) -> QuerySet[Trade]:
     return Trade.objects.filter(market_id=market_id)
 
 
-def prices_over_time(market: Market, *, start: datetime, end: datetime, points: int) -> list[dict[str, Any]]:
-    """The price of every outcome at `points` moments from `start` to `end`, evenly apart. Raises Invalid."""
+class PricePoint(NamedTuple):
+    """The price of every outcome in millionths, by id, at one moment."""
+
+    at: datetime
+    prices: dict[int, int]
+
+
+def prices_over_time(market: Market, *, start: datetime, end: datetime, points: int) -> list[PricePoint]:
+    """Return the prices at `points` moments from `start` to `end`, evenly apart. Raise Invalid."""
     if end <= start:
         raise Invalid(to="The end must lie after the start.")
     step = (end - start) / max(1, points - 1)
@@ -58,30 +73,40 @@ def prices_over_time(market: Market, *, start: datetime, end: datetime, points: 
             cursor.execute(_PRICES_AT, {"outcome": outcome.pk, "period": period, "moments": moments})
             found[outcome.pk] = [outcome.probability if close is None else close for _, close in cursor.fetchall()]
     return [
-        {"at": time_text(moment), "prices": {str(pk): to_text(prices[i]) for pk, prices in found.items()}}
-        for i, moment in enumerate(moments)
+        PricePoint(moment, {outcome_id: prices[i] for outcome_id, prices in found.items()}) for i, moment in enumerate(moments)
     ]
 
 
-def candlesticks(outcome_id: int, *, start: datetime, end: datetime, minutes: int) -> list[dict[str, Any]]:
-    """Open, high, low, close and volume of an outcome in periods of 1, 60 or 1440 minutes that had a trade. Raises Invalid."""
+@dataclass
+class Bar:
+    """An outcome's prices (millionths) and volume (micro-credits) in one period."""
+
+    start: datetime
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+def candlesticks(market_id: int, outcome_id: int, *, start: datetime, end: datetime, minutes: int) -> list[Bar]:
+    """Return the periods of 1, 60 or 1440 minutes in which an outcome of the market was traded. Raise Invalid."""
+    if not Outcome.objects.filter(pk=outcome_id, market_id=market_id).exists():
+        raise Invalid(outcome_id=f"Outcome {outcome_id} does not belong to this market.")
     if end <= start:
         raise Invalid(end_ts="The end must lie after the start.")
     if (end - start).total_seconds() / 60 / minutes > MOST_CANDLES:
         raise Invalid(end_ts=f"That is more than {MOST_CANDLES} candlesticks: ask for a shorter time or a longer period.")
     period = Candle.Period.MINUTE if minutes == 1 else Candle.Period.HOUR
-    stored = Candle.objects.filter(outcome_id=outcome_id, period=period, start__gte=start, start__lt=end).order_by("start")
-    shown: list[dict[str, Any]] = []
-    for candle in stored:
-        begins = candle.start.replace(hour=0) if minutes == 1440 else candle.start
-        if shown and shown[-1]["start"] == begins:
-            last = shown[-1]
-            last["high"], last["low"] = max(last["high"], candle.high), min(last["low"], candle.low)
-            last["close"], last["volume"] = candle.close, last["volume"] + candle.volume
+    stored = Candle.objects.filter(outcome_id=outcome_id, period=period, start__gte=start, start__lt=end)
+    bars: list[Bar] = []
+    for candle in stored.order_by("start"):
+        begins = candle.start.astimezone(UTC)
+        begins = begins.replace(hour=0) if minutes == 1440 else begins
+        if bars and bars[-1].start == begins:
+            last = bars[-1]
+            last.high, last.low = max(last.high, candle.high), min(last.low, candle.low)
+            last.close, last.volume = candle.close, last.volume + candle.volume
         else:
-            names = ("open", "high", "low", "close", "volume")
-            shown.append({"start": begins, **{name: getattr(candle, name) for name in names}})
-    return [
-        {"start": time_text(row.pop("start").astimezone(UTC)), **{name: to_text(value) for name, value in row.items()}}
-        for row in shown
-    ]
+            bars.append(Bar(begins, candle.open, candle.high, candle.low, candle.close, candle.volume))
+    return bars

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
-from markets.errors import Invalid
+from markets.domain.errors import Invalid
 
 M = TypeVar("M", bound=Model)
 

@@ -12,9 +12,9 @@ from django.db.models import F, FloatField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce
 
+from markets.domain.limits import QUERY_LENGTH
 from markets.models.market import MarketQuerySet
 
-LONGEST_QUERY: Final = 200  # characters; the rest is not looked at
 MOST_RANKED: Final = 100  # markets: the newest of those that say it; a word that thousands say ranks nobody well
 
 # The stem of each word, or that which resembles it most of those that markets are named with.
@@ -42,13 +42,13 @@ def ranked(markets: MarketQuerySet, text: str) -> MarketQuerySet:
         if found := list(newest[:MOST_RANKED]):
             break
     rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
-    score = rank + Cast(TrigramWordSimilarity(text[:LONGEST_QUERY], "name"), FloatField())
+    score = rank + Cast(TrigramWordSimilarity(text[:QUERY_LENGTH], "name"), FloatField())
     return markets.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [found])).annotate(score=score)
 
 
 def _readings(text: str) -> Iterator[SearchQuery]:
     """What `text` may stand for, likeliest first."""
-    text = text[:LONGEST_QUERY]
+    text = text[:QUERY_LENGTH]
     yield SearchQuery(text, config="english_unaccent")
     words = re.findall(r"\w+", text)
     if words:

@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from markets.amounts import MICRO, to_micro
-from markets.errors import Invalid, Refused
+from markets.domain.amounts import MICRO, to_micro
+from markets.domain.errors import Invalid, Refused
+from markets.domain.text import DEFAULT_OUTCOMES, OutcomeDraft
 from markets.models import Market, Status
 from markets.services.actor import Actor
-from markets.services.catalogue import add_market
-from markets.services.wording import DEFAULT_OUTCOMES, OutcomeDraft
+from markets.services.catalogue import MarketFacts, add_market
 
 REQUIRED: Final = ("external_id", "name")
 OPTIONAL: Final = (
@@ -149,14 +149,15 @@ def import_markets(
         for number, row in table.rows:
             try:
                 facts = _facts(row, now)
-                if facts["external_id"] in seen:
-                    raise Invalid(external_id=f"{facts['external_id']!r} stands in the file twice.")
-                seen.add(facts["external_id"])
-                if facts["external_id"] in known:
+                external_id = facts["external_id"] or ""
+                if external_id in seen:
+                    raise Invalid(external_id=f"{external_id!r} stands in the file twice.")
+                seen.add(external_id)
+                if external_id in known:
                     result.existing += 1
                 else:
                     with transaction.atomic():
-                        add_market(actor=actor, now=now, imported=True, **facts)
+                        add_market(actor=actor, now=now, **facts)
                     result.created += 1
             except Invalid as error:
                 errors += [RowError(number, name, message) for name, message in error.fields.items()]
@@ -176,14 +177,14 @@ def _ignored(table: Table) -> list[str]:
     return [column[:80] if column.isprintable() else ascii(column[:80]) for column in sorted(columns)[:20]]
 
 
-def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """`add_market`'s facts for a row. Raises Invalid."""
+def _facts(row: Mapping[str, Any], now: datetime) -> MarketFacts:
+    """Return what a row says of its market. Raise Invalid."""
     text = {name: _text(row, name) for name in (*REQUIRED, *OPTIONAL) if name not in {"outcomes", "tags"}}
     external_id = text["external_id"].strip()
     if not external_id or len(external_id) > 200 or not external_id.isprintable():
         raise Invalid(external_id="Give each row an id of 1 to 200 visible characters, unique at its source.")
     open_at, close_at = _time("open_at", text["open_at"]), _time("close_at", text["close_at"])
-    facts: dict[str, Any] = {
+    facts: MarketFacts = {
         "external_id": external_id,
         "name": text["name"],
         "description": text["description"],
@@ -195,6 +196,7 @@ def _facts(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "close_at": close_at,
         "source_url": text["source_url"],
         "status": _status(open_at, close_at, now),
+        "imported": True,
     }
     if text["liquidity"]:
         try:

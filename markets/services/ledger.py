@@ -7,14 +7,14 @@ from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from markets import events
-from markets.amounts import LARGEST
-from markets.errors import InsufficientFunds, Invalid, NotFound
+from markets.domain import text
+from markets.domain.amounts import LARGEST
+from markets.domain.errors import AlreadyDone, InsufficientFunds, Invalid, NotFound
+from markets.domain.pricing import worst_loss
 from markets.models import Account, JournalEntry, Market, Posting
-from markets.pricing import worst_loss
-from markets.services import wording
 from markets.services.actor import Actor
 
 
@@ -36,28 +36,48 @@ def fund(market: Market, *, actor: Actor, now: datetime) -> None:
 
 
 def open_account(*, user: AbstractBaseUser, now: datetime) -> Account:
-    """The trader's account. A new one begins with the starting grant (`STARTING_GRANT`, micro-credits)."""
+    """Return the trader's account, made in a transaction of its own when there is none; see `add_account`."""
     known = Account.objects.filter(user_id=user.pk).first()
     if known is not None:
         return known
     with transaction.atomic(durable=True):
-        account, created = Account.objects.get_or_create(kind=Account.Kind.TRADER, user_id=user.pk)
-        if created and settings.STARTING_GRANT:
-            amount = settings.STARTING_GRANT
-            post(JournalEntry.Kind.GRANT, {account.pk: amount, issuance().pk: -amount}, now=now, note="Starting grant")
-            account.balance = amount
+        return add_account(user=user, now=now)
+
+
+def add_account(*, user: AbstractBaseUser, now: datetime) -> Account:
+    """Return the trader's account, made inside the caller's transaction when there is none.
+
+    A new one begins with the starting grant (`STARTING_GRANT`, micro-credits).
+    """
+    account, created = Account.objects.get_or_create(kind=Account.Kind.TRADER, user_id=user.pk)
+    if created and settings.STARTING_GRANT:
+        amount = settings.STARTING_GRANT
+        post(JournalEntry.Kind.GRANT, {account.pk: amount, issuance().pk: -amount}, now=now, note="Starting grant")
+        account.balance = amount
     return account
 
 
-def grant(*, user: AbstractBaseUser, amount: int, actor: Actor, now: datetime, reason: str) -> JournalEntry:
-    """Give (or, with a negative `amount` of micro-credits, take) credits. Raises Invalid, InsufficientFunds."""
-    reason = wording.line("reason", reason, most=300)
+def grant(
+    *, user: AbstractBaseUser, amount: int, actor: Actor, now: datetime, reason: str, request_key: str | None = None
+) -> JournalEntry:
+    """Give (or, with a negative `amount` of micro-credits, take) credits.
+
+    `request_key` is of the form that asks: a second grant under the same key raises AlreadyDone. Raise Invalid,
+    InsufficientFunds.
+    """
+    reason = text.line("reason", reason, most=300)
     if not amount or abs(amount) > LARGEST:
         raise Invalid(amount="Give an amount of credits other than zero.")
     account = open_account(user=user, now=now)
     kind = JournalEntry.Kind.GRANT if amount > 0 else JournalEntry.Kind.DEDUCTION
-    with transaction.atomic(durable=True):
-        return post(kind, {account.pk: amount, issuance().pk: -amount}, actor=actor, now=now, note=reason)
+    amounts = {account.pk: amount, issuance().pk: -amount}
+    try:
+        with transaction.atomic(durable=True):
+            return post(kind, amounts, actor=actor, now=now, note=reason, request_key=request_key)
+    except IntegrityError as error:
+        if "entry_once" in str(error):
+            raise AlreadyDone from None
+        raise
 
 
 def post(
@@ -69,6 +89,7 @@ def post(
     market: Market | None = None,
     note: str = "",
     reverses: JournalEntry | None = None,
+    request_key: str | None = None,
 ) -> JournalEntry:
     """Write an entry inside the caller's transaction: `amounts` are micro-credits by account id, and sum to zero.
 
@@ -85,11 +106,17 @@ def post(
         if account.balance < 0 and account.kind != Account.Kind.ISSUANCE:
             raise InsufficientFunds(-moving[account.pk], account.balance - moving[account.pk])
     entry = JournalEntry.objects.create(
-        kind=kind, at=now, market=market, actor_id=actor.pk if actor else None, note=note, reverses=reverses
+        kind=kind,
+        at=now,
+        market=market,
+        actor_id=actor.pk if actor else None,
+        note=note,
+        reverses=reverses,
+        request_key=request_key,
     )
     Account.objects.bulk_update(accounts, ["balance"], batch_size=1000)
     Posting.objects.bulk_create(
         (Posting(entry=entry, account=a, amount=moving[a.pk], balance=a.balance) for a in accounts), batch_size=1000
     )
-    events.moved([account.user_id for account in accounts if account.user_id])
+    events.stir([account.user_id for account in accounts if account.user_id])
     return entry

@@ -1,60 +1,83 @@
-"""A market's life: draft → scheduled → active ⇄ paused → closed → resolved, and cancelled from any state before resolved."""
+"""A market's life: draft → scheduled → active ⇄ paused → closed → resolved, cancelled from any state before resolved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import transaction
 
 from markets import events
-from markets.errors import IllegalTransition, Invalid, NotFound, VersionConflict
-from markets.event_types import EventType
+from markets.domain.errors import IllegalTransition, Invalid, NotFound, VersionConflict
+from markets.events.payloads import (
+    Cancelled,
+    Closed,
+    Moved,
+    Opened,
+    Paused,
+    Resolved,
+    Scheduled,
+    Unresolved,
+)
 from markets.models import Market, Status
 from markets.services import ledger
 from markets.services.actor import Actor
+from markets.services.slugs import free_slug
 
 _AN_INSTANT: Final = timedelta(microseconds=1)  # a market closes after it opens, whatever the clocks of two servers say
 
-# verb: the states it starts from, the state it leads to, the event it leaves
+
+class Move(NamedTuple):
+    """What a verb does: the states it starts from, the state it leads to, and the event it leaves."""
+
+    starts: tuple[Status, ...]
+    end: Status
+    payload: Callable[..., Moved]
+
+
+_BEFORE_RESOLVED: Final = (Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.PAUSED, Status.CLOSED)
 MOVES: Final = {
-    "schedule": ((Status.DRAFT,), Status.SCHEDULED, EventType.SCHEDULED),
-    "open": ((Status.DRAFT, Status.SCHEDULED, Status.PAUSED), Status.ACTIVE, EventType.OPENED),
-    "pause": ((Status.ACTIVE,), Status.PAUSED, EventType.PAUSED),
-    "close": ((Status.ACTIVE, Status.PAUSED), Status.CLOSED, EventType.CLOSED),
-    "resolve": ((Status.CLOSED, Status.ACTIVE, Status.PAUSED), Status.RESOLVED, EventType.RESOLVED),
-    "unresolve": ((Status.RESOLVED,), Status.CLOSED, EventType.UNRESOLVED),
-    "cancel": (
-        (Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.PAUSED, Status.CLOSED),
-        Status.CANCELLED,
-        EventType.CANCELLED,
-    ),
+    "schedule": Move((Status.DRAFT,), Status.SCHEDULED, Scheduled),
+    "open": Move((Status.DRAFT, Status.SCHEDULED, Status.PAUSED), Status.ACTIVE, Opened),
+    "pause": Move((Status.ACTIVE,), Status.PAUSED, Paused),
+    "close": Move((Status.ACTIVE, Status.PAUSED), Status.CLOSED, Closed),
+    "resolve": Move((Status.CLOSED, Status.ACTIVE, Status.PAUSED), Status.RESOLVED, Resolved),
+    "unresolve": Move((Status.RESOLVED,), Status.CLOSED, Unresolved),
+    "cancel": Move(_BEFORE_RESOLVED, Status.CANCELLED, Cancelled),
 }
 
 
 def lock(market_id: int, expected_version: int | None = None, *, to: str | None = None) -> Market:
-    """The market's row, locked until the transaction ends.
+    """Return the market's row, locked until the transaction ends.
 
-    Raises NotFound, VersionConflict for an overtaken edit, and IllegalTransition when the verb `to` is not for its state.
+    Raise NotFound, VersionConflict for an edit that another one overtook, and IllegalTransition when the verb `to` is not
+    for the market's state.
     """
     market = Market.objects.select_for_update(of=("self",)).defer("search_vector").filter(pk=market_id).first()
     if market is None:
         raise NotFound("market", market_id)
     if expected_version is not None and expected_version != market.version:
         raise VersionConflict(expected_version, market.version)
-    if to is not None and market.status not in MOVES[to][0]:
-        raise IllegalTransition(to, market.status, list(MOVES[to][0]))
+    if to is not None and market.status not in MOVES[to].starts:
+        raise IllegalTransition(to, market.status, list(MOVES[to].starts))
     return market
 
 
 def move(market: Market, verb: str, *, actor: Actor, now: datetime, **payload: object) -> None:
-    """Take a market that is locked `to` this verb to the state it leads to, and record it."""
-    _, end, event = MOVES[verb]
+    """Take a market that is locked `to` this verb to the state it leads to, and record that with the payload's fields.
+
+    A draft that becomes public is named for what it says now, and its public log begins with this event.
+    """
+    _, end, kind = MOVES[verb]
     before, market.status = market.status, end
     market.version += 1
-    market.public = market.public or end not in {Status.DRAFT, Status.CANCELLED}
-    market.save(update_fields=["status", "version", "public", "open_at", "close_at"])
-    events.record(market, event, actor=actor, now=now, **{"from": before, "status": end, **payload})
+    if not market.public and end != Status.CANCELLED:
+        market.public, market.public_from = True, market.seq + 1
+        market.slug = free_slug(market.name, held=market.slug)
+    columns = ["status", "version", "public", "public_from", "slug", "open_at", "close_at"]
+    market.save(update_fields=columns)
+    events.record(market, kind(from_=before, status=end, **payload), actor=actor, now=now)
 
 
 def schedule_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from config.logs import current_request_id
-from markets import tasks
-from markets.errors import Invalid
+from markets.domain.errors import Invalid
+from markets.infra import broker
+from markets.infra.request_context import current_request_id
 from markets.models import Report
 from markets.selectors import markets
 
@@ -27,5 +27,5 @@ def request_report(*, actor: AbstractBaseUser, now: datetime, kind: str, market_
         created_at=now,
         touched_at=now,
     )
-    tasks.send(tasks.build_report, report.pk)
+    broker.start(broker.BUILD_REPORT, report.pk)
     return report

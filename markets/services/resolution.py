@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F, Sum
 
-from markets.amounts import MICRO, to_text
-from markets.errors import Invalid, PayoutSpent
+from markets.domain import text
+from markets.domain.amounts import MICRO, to_text
+from markets.domain.errors import Invalid, PayoutSpent
+from markets.domain.settlement import Settlement
 from markets.models import Account, JournalEntry, Market, Payout, Position, Posting, Resolution
-from markets.services import ledger, lifecycle, wording
+from markets.services import ledger, lifecycle
 from markets.services.actor import Actor
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """Who would be paid what: micro-credits by user id, and what goes back to the issuance."""
-
-    payouts: dict[int, int]
-    returned: int
 
 
 def resolve_market(
@@ -43,7 +36,7 @@ def resolve_market(
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, expected_version, to="resolve")
         paying = _checked(market, weights)
-        evidence_url, note = wording.link("evidence_url", evidence_url), wording.body("note", note)
+        evidence_url, note = text.link("evidence_url", evidence_url), text.body("note", note)
         entry = _pay(market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now)
         for outcome_id, weight in paying.items():
             market.positions.filter(outcome_id=outcome_id).update(payout=F("shares") * weight / MICRO)
@@ -56,8 +49,8 @@ def resolve_market(
             entry=entry,
         )
         Payout.objects.bulk_create(Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items())
-        weights_text = [{"outcome_id": pk, "weight": to_text(weight)} for pk, weight in paying.items()]
-        lifecycle.move(market, "resolve", actor=actor, now=now, payouts=weights_text)
+        payouts = [{"outcome_id": pk, "weight": to_text(weight)} for pk, weight in paying.items()]
+        lifecycle.move(market, "resolve", actor=actor, now=now, payouts=payouts)
     return market
 
 
@@ -95,7 +88,7 @@ def cancel_market(
     """
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, expected_version, to="cancel")
-        note = wording.body("note", note)
+        note = text.body("note", note)
         paid_in = market.positions.order_by().values("trader").annotate(net=Sum("net_cost")).filter(net__gt=0)
         refunds = dict(paid_in.values_list("trader", "net"))
         settlement = Settlement(refunds, _balance(market) - sum(refunds.values()))

@@ -40,7 +40,7 @@ WITH entry AS (
     SELECT entry.id, trader_account.id, -%(paid)s, trader_account.balance FROM entry, trader_account
     UNION ALL SELECT entry.id, market_account.id, %(paid)s, market_account.balance FROM entry, market_account
 ), outcome AS (
-    UPDATE markets_outcome SET shares = shares + %(moved)s WHERE id = %(outcome)s
+    UPDATE markets_outcome SET shares = shares + %(bought)s WHERE id = %(outcome)s
 ), market AS (
     UPDATE markets_market SET seq = %(seq)s, updated_at = %(at)s, volume = volume + %(cost)s, trade_count = trade_count + 1,
         trader_count = trader_count + %(new_here)s,

@@ -7,9 +7,11 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from markets import amounts
+from markets.domain import amounts
 
 register = template.Library()
+register.filter("percent", amounts.to_percent)
+register.filter("credits", amounts.to_text)
 
 _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
     ["linkify", "table", "strikethrough"]
@@ -33,20 +35,6 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
-def percent(price: int) -> str:
-    """Millionths as people read a probability: 613000 is `61.3%`, and never 0% or 100% by rounding."""
-    if 0 < price < 1000 or 999_000 < price < 1_000_000:
-        return "<0.1%" if price < 1000 else ">99.9%"
-    return f"{price / 10_000:.1f}".removesuffix(".0") + "%"
-
-
-@register.filter
 def width(price: int) -> str:
     """Millionths as the value of a bar from 0 to 100."""
     return f"{price / 10_000:.2f}"
-
-
-@register.filter("credits")
-def as_credits(micro: int) -> str:
-    """Micro-credits as a decimal."""
-    return amounts.to_text(micro)

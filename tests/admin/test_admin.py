@@ -1,14 +1,15 @@
 """Managing markets by hand, through the real admin."""
 
+import asyncio
 import html
 import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from markets.models import Category, Event, Market, Tag
-from markets.services import catalogue
-from markets.threads import in_thread
+from markets.infra.threads import in_thread
+from markets.models import Account, Category, Event, JournalEntry, Market, Tag
+from markets.services import catalogue, ledger
 from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import sign_in
@@ -127,7 +128,6 @@ async def test_actions_move_markets_and_say_what_could_not_be_moved(admin, make_
 
 
 async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, bob):
-    from markets.models import Account
 
     def write():
         market = make_market()
@@ -149,11 +149,9 @@ async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, b
 
 
 async def test_credits_are_granted_with_a_reason(admin, bob):
-    from markets.models import Account, JournalEntry
-    from markets.services import ledger
-
     account = await in_thread(ledger.open_account, user=bob, now=NOW)
     data = {"action": "grant", "_selected_action": [account.pk], "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    data["request_key"] = "of this form"
     for wrong in (
         {"amount": "", "reason": "x"},
         {"amount": "5", "reason": ""},
@@ -170,12 +168,34 @@ async def test_credits_are_granted_with_a_reason(admin, bob):
     assert (entry.kind, entry.note, entry.actor.username) == ("grant", "Good question", "alice")
 
 
+async def test_two_quick_clicks_on_run_grant_once(admin, bob):
+    account = await in_thread(ledger.open_account, user=bob, now=NOW)
+    page = await admin.get("/admin/markets/account/")
+    key = re.search(r'name="request_key" value="(\w+)"', page.text)[1]
+    data = {"action": "grant", "_selected_action": [account.pk], "amount": "12.5", "reason": "Good question"}
+    data |= {"csrfmiddlewaretoken": admin.cookies["csrftoken"], "request_key": key}
+    both = [admin.post("/admin/markets/account/", data=data) for _ in range(2)]
+    assert [answer.status_code for answer in await asyncio.gather(*both)] == [302, 302]
+    assert await in_thread(lambda: Account.objects.get(user=bob).balance) == 1012_500_000
+    page = await admin.post("/admin/markets/account/", data=data, follow_redirects=True)
+    assert "This was done already" in page.text
+    assert await in_thread(lambda: Account.objects.get(user=bob).balance) == 1012_500_000
+    assert re.search(r'name="request_key" value="(\w+)"', page.text)[1] != key, "the next form has a key of its own"
+
+
+async def test_the_note_given_with_cancel_is_kept(admin, market):
+    data = {"action": "cancel", "_selected_action": [market.pk], "note": "The event was called off."}
+    await admin.post("/admin/markets/market/", data=data | {"csrfmiddlewaretoken": admin.cookies["csrftoken"]})
+    event = await in_thread(market.events.last)
+    assert (event.type, event.payload["note"]) == ("market.cancelled", "The event was called off.")
+
+
 async def test_the_list_is_filtered_and_searched_with_a_typo(admin, make_market):
-    from markets import tasks
+    from markets.tasks import reactions
 
     def write():
         for name in ("Will the election be held?", "Will it rain?"):
-            tasks.react(make_market(name, category="Politics").events.get().pk)
+            reactions.react(make_market(name, category="Politics").events.get().pk)
 
     await in_thread(write)
     assert "Will it rain?" not in (await admin.get("/admin/markets/market/?q=electoin")).text

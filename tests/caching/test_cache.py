@@ -11,30 +11,31 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_redis import get_redis_connection
 
-from markets import cache, redis
-from markets.errors import NotFound
+from markets.caching import shared
+from markets.domain.errors import NotFound
+from markets.infra import redis
+from markets.infra.threads import in_thread
 from markets.models import Market
 from markets.services import lifecycle
-from markets.threads import in_thread
 from tests.support.clock import NOW
 from tests.support.factory import rename
 from tests.support.processes import wait_for
 
 
 def name_of(market):
-    return json.loads(cache.read_market(market.pk))["name"]
+    return json.loads(shared.read_market(market.pk))["name"]
 
 
 def test_a_read_that_hits_does_no_sql(market):
-    first = cache.read_market(market.pk)
+    first = shared.read_market(market.pk)
     with CaptureQueriesContext(connection) as queries:
-        assert cache.read_market(market.pk) == first
+        assert shared.read_market(market.pk) == first
     assert not queries.captured_queries
 
 
 def test_a_miss_costs_a_fixed_number_of_statements(market):
     with CaptureQueriesContext(connection) as queries:
-        cache.read_market(market.pk)
+        shared.read_market(market.pk)
     assert len(queries) <= 5, [query["sql"] for query in queries.captured_queries]
 
 
@@ -45,14 +46,14 @@ def test_an_edit_is_seen_by_the_next_read(market):
 
 
 def test_the_cache_keeps_a_market_for_300_seconds(market):
-    cache.read_market(market.pk)
+    shared.read_market(market.pk)
     assert 269 <= django_cache.ttl(f"market:{market.pk}") <= 300, "less up to a tenth, so that all do not expire together"
 
 
 def test_a_slow_reader_cannot_put_the_old_state_over_the_new_one(market, monkeypatch):
     """The race of cache-aside: read the old row, be overtaken by a write, store what was read."""
     has_read, may_store = threading.Event(), threading.Event()
-    store = cache.store_market
+    store = shared.store_market
 
     def slow_store(*args, **kwargs):
         if threading.current_thread().name == "slow reader":
@@ -60,7 +61,7 @@ def test_a_slow_reader_cannot_put_the_old_state_over_the_new_one(market, monkeyp
             assert may_store.wait(10)
         return store(*args, **kwargs)
 
-    monkeypatch.setattr(cache, "store_market", slow_store)
+    monkeypatch.setattr(shared, "store_market", slow_store)
     seen = []
 
     def read():
@@ -79,16 +80,16 @@ def test_a_slow_reader_cannot_put_the_old_state_over_the_new_one(market, monkeyp
 
 def test_an_unknown_id_is_remembered_for_a_moment(world):
     with pytest.raises(NotFound):
-        cache.read_market(4711)
+        shared.read_market(4711)
     with CaptureQueriesContext(connection) as queries, pytest.raises(NotFound):
-        cache.read_market(4711)
+        shared.read_market(4711)
     assert not queries.captured_queries
     assert django_cache.ttl("market:4711") <= 10
 
 
 def test_a_market_created_under_a_remembered_id_is_found(market, make_market):
     with pytest.raises(NotFound):
-        cache.read_market(market.pk + 1)
+        shared.read_market(market.pk + 1)
     created = make_market("Another?")
     assert created.pk == market.pk + 1
     assert name_of(created) == "Another?"
@@ -97,14 +98,14 @@ def test_a_market_created_under_a_remembered_id_is_found(market, make_market):
 def test_a_draft_is_not_shown_and_appears_when_it_opens(make_market):
     market = make_market(status="draft")
     with pytest.raises(NotFound):
-        cache.read_market(market.pk)
+        shared.read_market(market.pk)
     lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
     assert name_of(market) == "Will it rain?"
 
 
 def test_a_draft_that_opens_while_it_is_looked_for_is_not_remembered_as_hidden(make_market, monkeypatch):
     market = make_market(status="draft")
-    find = cache.markets.get
+    find = shared.markets.get
 
     def slow_find(market_id):
         try:
@@ -114,8 +115,8 @@ def test_a_draft_that_opens_while_it_is_looked_for_is_not_remembered_as_hidden(m
             raise
 
     with monkeypatch.context() as patch, pytest.raises(NotFound):
-        patch.setattr(cache.markets, "get", slow_find)
-        cache.read_market(market.pk)
+        patch.setattr(shared.markets, "get", slow_find)
+        shared.read_market(market.pk)
     assert name_of(market) == "Will it rain?"
 
 
@@ -125,8 +126,8 @@ def dead_redis(settings, monkeypatch):
     from django.core.cache import caches
 
     monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"})
-    monkeypatch.setattr(cache, "redis", redis.Redis())
-    monkeypatch.setattr(cache, "_missed", {})
+    monkeypatch.setattr(shared, "redis", redis.Redis())
+    monkeypatch.setattr(shared, "_missed", {})
     monkeypatch.setattr(redis, "RETRY_AFTER", 3600)
     del caches["default"]
     yield
@@ -144,9 +145,9 @@ def test_without_redis_reads_and_writes_go_on_and_the_log_says_so_once(market, d
 def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, caplog, tmp_path):
     from django.core.cache import caches
 
-    from config import embedded
+    from config.dev import embedded
 
-    monkeypatch.setattr(cache, "redis", redis.Redis())
+    monkeypatch.setattr(shared, "redis", redis.Redis())
     monkeypatch.setattr(embedded, "running", {})
     port = embedded.free_port()
     monkeypatch.setattr(embedded, "free_port", lambda: port)
@@ -155,7 +156,7 @@ def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, ca
             with embedded.valkey(tmp_path) as url:
                 monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": url})
                 caches["default"] = caches.create_connection("default")
-                wait_for(lambda: not cache.redis.away)
+                wait_for(lambda: not shared.redis.away)
                 name_of(market)
                 assert caches["default"].ttl(f"market:{market.pk}") > 0
             assert name_of(market) == "Will it rain?"
@@ -168,10 +169,10 @@ def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(market, 
     """One process alone cannot reach it: the others go on with what they have there."""
     other = make_market("Snow?")
     name_of(market), name_of(other)
-    monkeypatch.setattr(cache.redis, "away", True)
+    monkeypatch.setattr(shared.redis, "away", True)
     rename(market, "Missed?")
     assert name_of(market) == "Missed?", "from the database"
-    cache.redis._back()
+    shared.redis._back()
     with CaptureQueriesContext(connection) as queries:
         assert name_of(other) == "Snow?"
         assert not queries.captured_queries
@@ -180,13 +181,13 @@ def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(market, 
 
 
 def test_an_event_that_is_told_of_after_a_later_one_still_moves_what_it_is_about(market):
-    shelves = lambda: cache.encode({"name": Market.objects.get(pk=market.pk).name})
-    read = lambda: asyncio.run(cache.aread(cache.SHELVES, "shelves", shelves))
+    shelves = lambda: shared.encode({"name": Market.objects.get(pk=market.pk).name})
+    read = lambda: asyncio.run(shared.aread(shared.SHELVES, "shelves", shelves))
     first = read()
     Market.objects.filter(pk=market.pk).update(name="Moved?")
-    cache.overtake(market.pk, 7, [cache.EVERY])  # a trade
+    shared.overtake(market.pk, 7, [shared.EVERY])  # a trade
     assert read() == first
-    cache.overtake(market.pk, 6)  # the edit before it
+    shared.overtake(market.pk, 6)  # the edit before it
     assert read() != first
 
 
@@ -194,13 +195,13 @@ def test_connections_that_died_together_are_one_outage(market, monkeypatch, capl
     monkeypatch.setattr(redis, "RETRY_AFTER", 0.1)
 
     async def many(number):
-        return await asyncio.gather(*(cache.redis.aask(lambda client: client.ping(), None) for _ in range(number)))
+        return await asyncio.gather(*(shared.redis.aask(lambda client: client.ping(), None) for _ in range(number)))
 
     async def scenario():
         assert all(await many(20))
         await in_thread(lambda: get_redis_connection("default").client_kill_filter(_type="normal", skipme=False))
         await many(1)
-        await in_thread(wait_for, lambda: not cache.redis.away)
+        await in_thread(wait_for, lambda: not shared.redis.away)
         for number in (1, 5, 20, 20):
             assert all(await many(number))
 
@@ -214,7 +215,7 @@ def test_an_unknown_market_leaves_no_stamp(world):
     before = get_redis_connection("default").dbsize()
     for number in range(50):
         with pytest.raises(NotFound):
-            asyncio.run(cache.aread(10**9 + number, f"history {number}", lambda: b"never"))
+            asyncio.run(shared.aread(10**9 + number, f"history {number}", lambda: b"never"))
     left = get_redis_connection("default").keys("*stamp:1000*")
     assert not left
     assert get_redis_connection("default").dbsize() <= before + 50, "that they are unknown, for ten seconds"
@@ -223,5 +224,5 @@ def test_an_unknown_market_leaves_no_stamp(world):
 def test_what_is_filled_together_does_not_expire_together(make_market):
     made = [make_market(f"Market {number}?") for number in range(30)]
     for market in made:
-        cache.read_market(market.pk)
+        shared.read_market(market.pk)
     assert len({django_cache.ttl(f"market:{market.pk}") for market in made}) > 5

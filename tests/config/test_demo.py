@@ -15,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from config import embedded
+from config.dev import embedded
 from tests.support import ROOT
 from tests.support.processes import wait_for
 

@@ -9,8 +9,8 @@ import sys
 import pytest
 import structlog
 
-from config import logs
-from markets.threads import in_thread
+from markets.infra import request_context
+from markets.infra.threads import in_thread
 from tests.support.people import bearer, key_for
 
 
@@ -70,7 +70,7 @@ async def test_a_failure_has_one_line_with_the_error(client, market, caplog, mon
         raise RuntimeError("it broke")
 
     monkeypatch.setattr("markets.selectors.markets.get", broken)
-    monkeypatch.setattr("markets.views.catalogue.listed", broken)
+    monkeypatch.setattr("markets.web.pages.views.catalogue.listed", broken)
     for path in (f"/api/v1/markets/{market.pk}", "/"):
         caplog.clear()
         try:
@@ -117,5 +117,5 @@ def test_lines_are_json_in_production_and_readable_in_development(shape, reads):
 
 
 def test_what_went_wrong_outside_a_request_is_not_kept():
-    logs.note_failure(RuntimeError())
-    assert logs._failure.get() is None
+    request_context.note_failure(RuntimeError())
+    assert request_context._failure.get() is None

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from bench.servers import many_sockets
-from config import embedded
+from config.dev import embedded
+from markets.infra.threads import in_thread
 from markets.services import catalogue
-from markets.threads import in_thread
 from tests.support.clock import NOW
 from tests.support.processes import Process, wait_for
 from tests.support.sockets import connected

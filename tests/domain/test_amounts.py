@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markets.amounts import LARGEST, to_micro, to_text
+from markets.domain.amounts import LARGEST, to_micro, to_text
 
 
 @given(st.integers(-LARGEST, LARGEST))

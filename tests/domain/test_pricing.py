@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from markets.amounts import MICRO
-from markets.pricing import Book, apportion, worst_loss
+from markets.domain.amounts import MICRO
+from markets.domain.pricing import Book, apportion, worst_loss
 
 
 @st.composite

@@ -6,8 +6,8 @@ import random
 import re
 import time
 
+from markets.infra.threads import in_thread
 from markets.models import Market
-from markets.threads import in_thread
 from tests.support.processes import Process, serving
 
 

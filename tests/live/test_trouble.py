@@ -12,9 +12,9 @@ import httpx
 import psutil
 import pytest
 
-from config import embedded
+from config.dev import embedded
+from markets.infra.threads import in_thread
 from markets.services import ledger
-from markets.threads import in_thread
 from tests.support.clock import NOW
 from tests.support.factory import edit_now
 from tests.support.people import bearer, key_for
@@ -115,14 +115,14 @@ async def test_a_stream_that_is_too_old_ends_and_is_resumed(market):
 
 
 async def test_a_key_that_is_revoked_ends_its_private_stream(bob):
-    from markets.services import accounts
+    from markets.services import keys
 
     secret = await in_thread(key_for, bob)
     with serving("tests.support.impatient", LONGEST_STREAM="6") as server:
         async with listening(f"{server.url}/api/v1/me/stream", **bearer(secret)) as stream:
             await stream.next()
-            key = await in_thread(accounts.recognise_key, secret=secret, now=NOW)
-            await in_thread(accounts.revoke_key, user=bob, key_id=key.pk, now=NOW)
+            key = await in_thread(keys.recognise_key, secret=secret, now=NOW)
+            await in_thread(keys.revoke_key, user=bob, key_id=key.pk, now=NOW)
             with pytest.raises(EOFError):
                 await stream.next(4)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from markets.amounts import MICRO
+from markets.domain.amounts import MICRO
 from markets.selectors import audit
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import person

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
-from markets.errors import Invalid
+from markets.domain.errors import Invalid
 from markets.management.commands.load_sample import SAMPLE
 from markets.models import Event, Market, Outcome
 from markets.services import importing

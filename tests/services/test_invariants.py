@@ -16,13 +16,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from markets.amounts import MICRO
-from markets.errors import Refused
+from markets.domain.amounts import MICRO
+from markets.domain.errors import Refused
+from markets.domain.orders import Order
+from markets.domain.text import OutcomeDraft
 from markets.models import Account, Market
 from markets.selectors import audit
 from markets.services import catalogue, ledger, lifecycle, resolution, trading
-from markets.services.trading import Order
-from markets.services.wording import OutcomeDraft
 from tests.support.clock import NOW
 from tests.support.people import person
 
@@ -98,7 +98,7 @@ class Exchange(RuleBasedStateMachine):
 
     @rule(market=markets, parts=st.lists(st.integers(0, 5), min_size=5, max_size=5))
     def resolve(self, market, parts):
-        from markets.pricing import apportion
+        from markets.domain.pricing import apportion
 
         outcomes = list(Market.objects.get(pk=market).outcomes.all())
         parts = parts[: len(outcomes)]

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from markets import jobs
-from markets.errors import IllegalTransition, Invalid, NotFound, VersionConflict
+from markets.domain.errors import IllegalTransition, Invalid, NotFound, VersionConflict
+from markets.domain.text import OutcomeDraft
 from markets.models import Category, Market, Status, Tag
 from markets.selectors.markets import tags
 from markets.services import catalogue, lifecycle, resolution
-from markets.services.wording import OutcomeDraft
+from markets.tasks import clock
 from tests.support.clock import LATER, NOW
 from tests.support.threads import together
 
@@ -69,11 +69,11 @@ def test_only_the_moves_of_the_design_are_possible(make_market, status, verb):
 def test_a_market_opens_and_closes_when_its_time_comes(make_market):
     market = make_market(status="scheduled", open_at=NOW + timedelta(hours=1), close_at=LATER)
     ahead = make_market(status="scheduled", open_at=LATER)
-    jobs.move_due_markets()  # by the real clock, which is between the two times
+    clock.move_due_markets()  # by the real clock, which is between the two times
     market.refresh_from_db()
     assert market.status == Status.ACTIVE
     Market.objects.filter(pk=market.pk).update(close_at=NOW + timedelta(hours=2))
-    jobs.move_due_markets()
+    clock.move_due_markets()
     market.refresh_from_db()
     ahead.refresh_from_db()
     assert (market.status, ahead.status) == (Status.CLOSED, Status.SCHEDULED)
@@ -153,7 +153,7 @@ def test_an_edit_gives_no_market_times_that_do_not_fit_its_state(make_market, st
 
 def test_a_market_whose_whole_time_passed_while_nothing_ran_opens_and_closes_in_arrears(make_market):
     market = make_market(status="scheduled", open_at=NOW + timedelta(hours=1), close_at=NOW + timedelta(hours=2))
-    jobs.move_due_markets()  # by the real clock, long after
+    clock.move_due_markets()  # by the real clock, long after
     market.refresh_from_db()
     assert (market.status, market.open_at, market.close_at) == ("closed", NOW + timedelta(hours=1), NOW + timedelta(hours=2))
     assert list(market.events.values_list("type", flat=True)) == ["market.created", "market.opened", "market.closed"]

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from markets import errors
-from markets.amounts import MICRO
+from markets.domain import errors
+from markets.domain.amounts import MICRO
 from markets.models import Market, Trade
 from markets.services import ledger, lifecycle, resolution, trade_sql, trading
 from tests.support.clock import NOW

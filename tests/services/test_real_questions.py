@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from markets.domain.orders import Order
 from markets.models import Market
 from markets.selectors import audit, calibration
 from markets.services import importing, resolution, trading
-from markets.services.trading import Order
 from tests.support.people import person
 from tests.support.real import RESOLVED
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from markets import errors
-from markets.amounts import MICRO
+from markets.domain import errors
+from markets.domain.amounts import MICRO
 from markets.models import Account, JournalEntry
+from markets.presenters.portfolio import present_position
 from markets.selectors import portfolio
 from markets.services import ledger, resolution
 from tests.support.clock import NOW
@@ -20,7 +21,7 @@ def test_a_share_of_the_winner_pays_one_credit_and_the_rest_returns(traded, bob)
     assert (balance(bob) - before[0], balance(charlie) - before[1]) == (100 * MICRO, 7 * MICRO)
     assert Account.objects.get(market=market).balance == 0
     shown = [p for p in portfolio.positions(bob)][0]
-    assert portfolio.present_position(shown)["payout"] == "100"
+    assert present_position(shown)["payout"] == "100"
 
 
 def test_weights_share_the_credit_rounded_for_the_market(traded, bob):

@@ -7,12 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from markets import errors
-from markets.amounts import MICRO
+from markets.domain import errors
+from markets.domain.amounts import MICRO
+from markets.domain.orders import Order
+from markets.domain.pricing import worst_loss
 from markets.models import Account, JournalEntry, Position
-from markets.pricing import worst_loss
+from markets.presenters.event import present_event
 from markets.services import ledger, lifecycle, resolution, trading
-from markets.services.trading import Order
 from tests.support.clock import NOW
 from tests.support.factory import balance, order, state, trade, yes_no
 
@@ -80,7 +81,7 @@ def test_every_trade_is_an_event_that_says_all_but_whose_it_was(market, bob):
     bought, _ = trade(bob, market, order(yes, shares=100 * MICRO))
     event = market.events.last()
     assert (event.type, event.seq, event.actor, event.pending) == ("trade", 2, bob, False)
-    message = event.message()
+    message = present_event(event)
     assert message["prices"] == {str(yes.pk): "0.731059", str(no.pk): "0.268941"}
     assert (message["trade_id"], message["shares"], message["side"]) == (bought.pk, "100", "buy")
     assert "bob" not in str(message)

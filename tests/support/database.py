@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from django.core.cache import cache
 from django.db import connection
 
-from markets.hot.memory import memory
+from markets.web.hot.memory import memory
 
-KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from markets.amounts import MICRO
+from markets.domain.amounts import MICRO
+from markets.domain.orders import Order
 from markets.models import Account, Event, JournalEntry, Market, Outcome, Position, Posting, Trade
 from markets.services import catalogue, resolution, trading
-from markets.services.trading import Order
 from tests.support.clock import NOW
 
 

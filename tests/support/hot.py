@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from markets.hot.memory import memory
 from markets.models import Market
+from markets.web.hot.memory import memory
 
 
 def url(market: Market) -> str:

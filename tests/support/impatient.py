@@ -3,13 +3,13 @@
 import os
 
 import config.asgi  # noqa: F401  (loads the models)
-from config import server
+from config import daphne
 from markets.live import relay, viewer
 
-server.LONGEST_REQUEST = 2
+daphne.LONGEST_REQUEST = 2
 viewer.LONGEST_WRITE = 3
 viewer.LONGEST_STREAM = float(os.environ["LONGEST_STREAM"])
 relay.RECHECK_EVERY = 1
 
 if __name__ == "__main__":
-    server.Command.entrypoint()
+    daphne.Command.entrypoint()

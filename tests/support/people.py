@@ -9,7 +9,7 @@ import httpx
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 
-from markets.services import accounts
+from markets.services import keys
 from tests.support.clock import NOW
 
 PASSWORD = "correct horse battery staple"
@@ -23,7 +23,7 @@ def person(name: str, **facts: Any) -> Any:
 
 
 def key_for(user: Any, *scopes: str) -> str:
-    return accounts.issue_key(user=user, now=NOW, name="test", scopes=scopes or ("read",))[1]
+    return keys.issue_key(user=user, now=NOW, name="test", scopes=scopes or ("read",))[1]
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ import httpx
 from django.conf import settings
 from django.db import connection
 
-from config import embedded
+from config.dev import embedded
 
 
 class Process:
@@ -66,7 +66,7 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
 class Server(Process):
     """The web server on a real socket."""
 
-    def __init__(self, module: str = "config.server", **environment: str) -> None:
+    def __init__(self, module: str = "config.daphne", **environment: str) -> None:
         self.port = embedded.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = (module, "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application")

@@ -17,7 +17,7 @@ for name in ("REDIS_URL", "DEBUG"):  # never the ones of an installation: tests 
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.pop(name, None)
 
-from config import embedded
+from config.dev import embedded
 from tests.support import ROOT
 
 # so that an assertion that fails in a helper says as much as one in a test

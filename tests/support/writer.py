@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from markets import events
-from markets.event_types import EventType
+from markets.domain.event_types import EventType
 from markets.models import Event, Market
+from markets.presenters.event import present_event
 
 AT_ONCE = 10
 
@@ -29,7 +30,7 @@ def write(market_id: int) -> None:
         Event.objects.bulk_create(made)
         Market.objects.filter(pk=market_id).update(seq=market.seq + AT_ONCE, updated_at=now, active_at=now)
         for event in made:
-            events.recorded(event.message(), whose=0)
+            events.recorded(present_event(event), trader_id=0)
 
 
 if __name__ == "__main__":

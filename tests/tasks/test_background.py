@@ -8,10 +8,11 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from markets import jobs, notifications, reports, tasks
+from markets.infra import broker
 from markets.models import Category, CategoryFollow, Event, Market, Notification, Report
-from markets.services import lifecycle
+from markets.services import lifecycle, notifications, report_files
 from markets.services.reporting import request_report
+from markets.tasks import clock, reactions
 from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import person
@@ -39,7 +40,7 @@ def test_staff_and_followers_of_the_category_hear_of_a_new_market(make_market, a
 
 
 def sent():
-    tasks.send_emails()
+    reactions.send_emails()
     return mail.outbox
 
 
@@ -58,7 +59,7 @@ def test_a_reaction_happens_once_however_often_the_task_runs(make_market, alice)
     make_market()
     event = Event.objects.get()
     for _ in range(3):
-        tasks.react(event.pk)
+        reactions.react(event.pk)
         sent()
     assert Notification.objects.count() == len(mail.outbox) == 1
 
@@ -66,7 +67,7 @@ def test_a_reaction_happens_once_however_often_the_task_runs(make_market, alice)
 def test_reactions_that_run_at_the_same_time_happen_once(make_market, alice):
     make_market()
     event = Event.objects.get()
-    together(6, lambda _: tasks.react(event.pk))
+    together(6, lambda _: reactions.react(event.pk))
     assert Notification.objects.count() == 1
 
 
@@ -79,11 +80,11 @@ def test_a_reaction_that_fails_leaves_nothing_and_is_tried_again(make_market, al
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr(notifications, "create_for", broken)
-        tasks.react(event.pk)
+        reactions.react(event.pk)
     event.refresh_from_db()
     assert event.pending
     assert Market.objects.get().search_vector is None
-    tasks.react(event.pk)
+    reactions.react(event.pk)
     assert Notification.objects.count() == 1
 
 
@@ -92,7 +93,7 @@ def test_an_email_that_cannot_be_sent_stays_due(make_market, alice, settings):
     make_market()
     react_to_all()
     with pytest.raises(OSError, match="no post today"):
-        tasks.send_emails()
+        reactions.send_emails()
     assert Notification.objects.filter(email_due=True).count() == 1
 
 
@@ -116,13 +117,14 @@ def test_imported_markets_fill_no_mailboxes(make_market, alice):
 def test_a_write_goes_through_while_the_broker_is_down(world, alice, make_market, caplog, monkeypatch):
     from config.celery import app
 
-    monkeypatch.setattr(tasks, "PAUSE", 0)
+    monkeypatch.setattr(broker, "BROKER_RETRY_SECONDS", 0)
     with app.connection_for_write(url="redis://127.0.0.1:1/0") as dead:
-        monkeypatch.setattr(tasks.react, "delay", lambda *args: tasks.react.apply_async(args, connection=dead))
+        send = app.send_task
+        monkeypatch.setattr(app, "send_task", lambda name, args: send(name, args, connection=dead))
         make_market()
         make_market("Another?")
     monkeypatch.undo()
-    monkeypatch.setattr(tasks, "_broker_down_at", 0.0)
+    monkeypatch.setattr(broker, "_broker_down_at", 0.0)
     assert Event.objects.filter(pending=True).count() == 2
     assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.tasks"] == ["broker_unavailable"]
 
@@ -132,8 +134,8 @@ def test_what_the_broker_lost_is_found_and_sent_again(make_market, monkeypatch):
     make_market("Fresh?", now=timezone.now())
     make_market("Given up?", now=timezone.now() - timedelta(days=2))
     sent_again = []
-    monkeypatch.setattr(tasks, "send", lambda task, *args: sent_again.append((task.name, args)))
-    jobs.dispatch_pending()
+    monkeypatch.setattr(broker, "start", lambda task, *args: sent_again.append((task, args)))
+    clock.dispatch_pending()
     assert sent_again == [("markets.tasks.react", (Event.objects.order_by("pk").first().pk,))]
 
 
@@ -151,25 +153,27 @@ def test_a_real_worker_handles_the_event_and_logs_the_request_that_caused_it(wor
 
 
 def test_beat_finds_an_event_whose_message_was_lost(worker, make_market, alice, monkeypatch):
-    monkeypatch.setattr(tasks, "send", lambda *_args: None)
+    monkeypatch.setattr(broker, "start", lambda *_args: None)
     make_market(now=timezone.now() - timedelta(seconds=20))
     wait_for(lambda: alice.notifications.exists(), 20)
 
 
 def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_path, settings, monkeypatch):
-    from markets.services.wording import OutcomeDraft
+    from markets.domain.text import OutcomeDraft
 
     settings.MEDIA_ROOT = tmp_path
     market = make_market(outcomes=[OutcomeDraft("=cmd|' /C calc'!A0"), OutcomeDraft("No")])
     lifecycle.pause_market(market_id=market.pk, actor=None, now=NOW)
-    monkeypatch.setattr(reports, "PROGRESS_EVERY", 1)
+    monkeypatch.setattr(report_files, "PROGRESS_EVERY", 1)
     seen = []
     monkeypatch.setattr(
-        reports, "safe_cell", lambda cell, safe=reports.safe_cell: (seen.append(Report.objects.get().progress), safe(cell))[1]
+        report_files,
+        "safe_cell",
+        lambda cell, safe=report_files.safe_cell: (seen.append(Report.objects.get().progress), safe(cell))[1],
     )
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
     assert report.state == "queued"
-    tasks.build_report(report.pk)
+    reactions.build_report(report.pk)
     report.refresh_from_db()
     assert (report.state, report.progress) == ("done", 100)
     assert seen == sorted(seen)
@@ -183,14 +187,14 @@ def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_
 
 @pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_cell_that_a_spreadsheet_would_run_is_shown_instead(cell):
-    assert reports.safe_cell(cell) == f"'{cell}"
-    assert reports.safe_cell("harmless") == "harmless"
+    assert report_files.safe_cell(cell) == f"'{cell}"
+    assert report_files.safe_cell("harmless") == "harmless"
 
 
 def test_a_report_that_fails_says_so(alice, market, monkeypatch):
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
-    monkeypatch.setattr(reports, "build", lambda _report: 1 / 0)
-    tasks.build_report(report.pk)
+    monkeypatch.setattr(report_files, "build", lambda _report: 1 / 0)
+    reactions.build_report(report.pk)
     report.refresh_from_db()
     assert (report.state, "ZeroDivisionError" in report.error) == ("failed", True)
 
@@ -199,13 +203,13 @@ def test_a_report_whose_worker_died_is_queued_again(alice, market, monkeypatch):
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
     Report.objects.filter(pk=report.pk).update(state="running", touched_at=timezone.now() - timedelta(minutes=5))
     sent_again = []
-    monkeypatch.setattr(tasks, "send", lambda task, *args: sent_again.append((task.name, args)))
-    jobs.dispatch_pending()
+    monkeypatch.setattr(broker, "start", lambda task, *args: sent_again.append((task, args)))
+    clock.dispatch_pending()
     assert ("markets.tasks.build_report", (report.pk,)) in sent_again
 
 
 async def test_a_report_through_the_api(staff, market, tmp_path, settings):
-    from markets.threads import in_thread
+    from markets.infra.threads import in_thread
 
     settings.MEDIA_ROOT = tmp_path
     asked = await staff.post("/api/v1/reports/", json={"kind": "market_history", "market_id": market.pk})
@@ -213,7 +217,7 @@ async def test_a_report_through_the_api(staff, market, tmp_path, settings):
     url = f"/api/v1/reports/{asked.json()['id']}"
     early = await staff.get(f"{url}/download")
     assert (early.status_code, early.json()["code"]) == (409, "report_not_done")
-    await in_thread(tasks.build_report, asked.json()["id"])
+    await in_thread(reactions.build_report, asked.json()["id"])
     assert (await staff.get(url)).json()["progress"] == 100
     file = await staff.get(f"{url}/download")
     assert file.headers["Content-Type"].startswith("text/csv")
@@ -232,7 +236,7 @@ def test_the_other_reports(alice, bob, market, tmp_path, settings, kind, header)
     trade(bob, market, order(yes))
     resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={yes.pk: 1_000_000})
     report = request_report(actor=alice, now=NOW, kind=kind)
-    tasks.build_report(report.pk)
+    reactions.build_report(report.pk)
     report.refresh_from_db()
     assert report.state == "done", report.error
     with report.file.open() as file:
@@ -242,7 +246,7 @@ def test_the_other_reports(alice, bob, market, tmp_path, settings, kind, header)
 
 
 def test_a_report_about_nothing_is_refused(alice, market):
-    from markets.errors import Invalid
+    from markets.domain.errors import Invalid
 
     with pytest.raises(Invalid):
         request_report(actor=alice, now=NOW, kind="market_history")
@@ -254,8 +258,8 @@ def test_the_nightly_audit_says_what_it_found(market, caplog):
     from markets.models import AuditRun
 
     with caplog.at_level("INFO"):
-        jobs.audit_ledger()
+        clock.audit_ledger()
         Market.objects.update(volume=1)
-        jobs.audit_ledger()
+        clock.audit_ledger()
     assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.jobs"] == ["ledger_audited", "ledger_breached"]
     assert [len(run.breaches) for run in AuditRun.objects.order_by("pk")] == [0, 1]

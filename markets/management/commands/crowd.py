@@ -10,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from markets.crowd import bots
+from markets.management.crowd import bots
 from markets.models import Scope
-from markets.services import accounts
+from markets.services import keys
 
 
 class Command(BaseCommand):
@@ -47,5 +47,5 @@ def make_trader(number: int) -> str:
     user = users.filter(**{users.model.USERNAME_FIELD: name}).first() or users.create_user(name)
     now = timezone.now()
     for earlier in user.api_keys.filter(name="crowd", revoked_at=None):
-        accounts.revoke_key(user=user, key_id=earlier.pk, now=now)
-    return accounts.issue_key(user=user, now=now, name="crowd", scopes=[Scope.READ, Scope.TRADE])[1]
+        keys.revoke_key(user=user, key_id=earlier.pk, now=now)
+    return keys.issue_key(user=user, now=now, name="crowd", scopes=[Scope.READ, Scope.TRADE])[1]

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from markets.errors import Refused
+from markets.domain.errors import Refused
 from markets.services import importing
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from markets.amounts import MICRO, to_micro
+from markets.domain.amounts import MICRO, to_micro
+from markets.domain.text import OutcomeDraft
 from markets.models import Market
 from markets.services import catalogue, lifecycle, resolution
-from markets.services.wording import OutcomeDraft
 
 SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample" / "markets.json"
 

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from markets.infra.threads import in_thread
 from markets.models import Market
-from markets.threads import in_thread
 from tests.support.people import sign_in
 from tests.support.problems import check_problem
 

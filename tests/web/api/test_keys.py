@@ -6,9 +6,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
+from markets.infra.threads import in_thread
 from markets.models import ApiKey
-from markets.services import accounts
-from markets.threads import in_thread
+from markets.services import keys
 from tests.support.clock import NOW
 from tests.support.people import bearer, key_for, sign_in
 from tests.support.problems import check_problem
@@ -37,7 +37,7 @@ async def test_a_revoked_key_ends_at_once(staff, alice):
 async def test_an_expired_key_does_not_work(client, alice):
     soon = timezone.now() + timedelta(seconds=0.7)
     _, secret = await in_thread(
-        accounts.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon
+        keys.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon
     )
     assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
     await asyncio.sleep((soon - timezone.now()).total_seconds())
@@ -54,15 +54,15 @@ async def test_nobody_makes_or_ends_keys_of_others_or_beyond_their_own_power(cli
     weak = bearer(await in_thread(key_for, bob, "read"))
     beyond = await client.post("/api/v1/me/keys/", json={"name": "x", "scopes": ["trade"]}, headers=weak)
     assert beyond.status_code == 403
-    key, _ = await in_thread(accounts.issue_key, user=alice, now=NOW, name="x", scopes=["read"])
+    key, _ = await in_thread(keys.issue_key, user=alice, now=NOW, name="x", scopes=["read"])
     assert (await client.delete(f"/api/v1/me/keys/{key.pk}", headers=weak)).status_code == 404
 
 
 async def test_a_weak_key_neither_ends_a_stronger_one_nor_outlives_itself(client, alice):
-    strong, _ = await in_thread(accounts.issue_key, user=alice, now=NOW, name="x", scopes=["staff", "read"])
+    strong, _ = await in_thread(keys.issue_key, user=alice, now=NOW, name="x", scopes=["staff", "read"])
     soon = timezone.now() + timedelta(minutes=5)
     facts = {"user": alice, "now": NOW, "name": "weak", "scopes": ["read"], "expires_at": soon}
-    weak, secret = await in_thread(lambda: accounts.issue_key(**facts))
+    weak, secret = await in_thread(lambda: keys.issue_key(**facts))
     assert (await client.delete(f"/api/v1/me/keys/{strong.pk}", headers=bearer(secret))).status_code == 403
     for expires_at in (None, (soon + timedelta(seconds=1)).isoformat()):
         child = {"name": "child", "scopes": ["read"], "expires_at": expires_at}

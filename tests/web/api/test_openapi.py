@@ -4,7 +4,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
-from markets.api.root import api
+from markets.web.api.root import api
 from tests.support.people import bearer
 
 PUBLIC = {

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from markets.infra.threads import in_thread
 from markets.services import catalogue, lifecycle
-from markets.threads import in_thread
 from tests.support.clock import LATER, NOW
 from tests.support.people import bearer, key_for
 from tests.support.reactions import react_to_all
@@ -16,6 +16,7 @@ FIELDS = [
     "name",
     "description",
     "resolution_criteria",
+    "source_url",
     "status",
     "category",
     "tags",
@@ -212,11 +213,11 @@ async def test_service_endpoints_answer(client):
 
 
 async def test_readiness_names_what_is_missing(client, settings, monkeypatch):
-    from markets import service
+    from markets.web import operator
 
     def gone():
         raise ConnectionError
 
-    monkeypatch.setattr(service, "_cache", gone)
+    monkeypatch.setattr(operator, "_cache", gone)
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["cache"], answer.json()["database"]) == (503, "failed: ConnectionError", "ok")

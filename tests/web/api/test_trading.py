@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from markets.amounts import MICRO, to_micro
+from markets.domain.amounts import MICRO, to_micro
+from markets.domain.orders import Order
+from markets.infra.threads import in_thread
 from markets.models import Account, Candle, Trade
-from markets.services import accounts, lifecycle, trading
-from markets.services.trading import Order
-from markets.threads import in_thread
+from markets.services import keys, lifecycle, trading
 from tests.support.clock import NOW
 from tests.support.factory import state
 from tests.support.people import bearer, key_for
@@ -145,8 +145,8 @@ async def test_only_a_key_that_trades_trades(client, market, bob):
     url = f"/api/v1/markets/{market.pk}/trades"
     check_problem(await client.post(url, json=body), 401, "unauthenticated")
     check_problem(await client.post(url, json=body, headers=bearer(await in_thread(key_for, bob, "read"))), 403, "forbidden")
-    key, secret = await in_thread(accounts.issue_key, user=bob, now=NOW, name="x", scopes=["trade"])
-    await in_thread(accounts.revoke_key, user=bob, key_id=key.pk, now=NOW)
+    key, secret = await in_thread(keys.issue_key, user=bob, now=NOW, name="x", scopes=["trade"])
+    await in_thread(keys.revoke_key, user=bob, key_id=key.pk, now=NOW)
     check_problem(await client.post(url, json=body, headers=bearer(secret)), 401, "unauthenticated")
     assert await in_thread(Trade.objects.count) == 0
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from markets.api import staff as staff_api
+from markets.infra.threads import in_thread
 from markets.models import Market
-from markets.threads import in_thread
+from markets.web.api import staff as staff_api
 from tests.support.clock import NOW
 from tests.support.people import bearer, key_for
 

@@ -13,13 +13,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from config import embedded
-from markets import cache
+from config.dev import embedded
+from markets.caching import shared
+from markets.domain.orders import Order
+from markets.infra.threads import in_thread
 from markets.live import doorbell
 from markets.models import Market
 from markets.services import trading
-from markets.services.trading import Order
-from markets.threads import in_thread
 from tests.support.factory import edit_now
 from tests.support.hot import answers_from_memory, url
 from tests.support.people import bearer, key_for
@@ -56,7 +56,7 @@ async def test_an_answer_is_never_older_than_a_second_though_the_doorbell_is_sil
 
 async def test_what_is_overtaken_while_it_is_made_is_not_kept(client, market, monkeypatch):
     """Read the old state, be overtaken, and only then answer: this reader may get the old state, the next must not."""
-    has_read, may_answer, read = asyncio.Event(), asyncio.Event(), cache.aread_market
+    has_read, may_answer, read = asyncio.Event(), asyncio.Event(), shared.aread_market
 
     async def slow(market_id):
         body = await read(market_id)
@@ -64,7 +64,7 @@ async def test_what_is_overtaken_while_it_is_made_is_not_kept(client, market, mo
         await may_answer.wait()
         return body
 
-    monkeypatch.setattr(cache, "aread_market", slow)
+    monkeypatch.setattr(shared, "aread_market", slow)
     reader = asyncio.create_task(client.get(url(market)))
     await has_read.wait()
     await in_thread(edit_now, market, name="Overtaken?")
@@ -85,7 +85,7 @@ def test_a_shared_answer_that_is_overtaken_while_it_is_made_is_not_served(market
         return name.encode()
 
     def read(make):
-        return asyncio.run(cache.aread(market.pk, "test", make))
+        return asyncio.run(shared.aread(market.pk, "test", make))
 
     def first():
         seen.append(read(slow))

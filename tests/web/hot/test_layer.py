@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
-from markets.api import answers
-from markets.hot import layer
-from markets.hot.memory import memory
-from markets.threads import in_thread
+from markets.infra.threads import in_thread
+from markets.web.api import answers
+from markets.web.hot import layer
+from markets.web.hot.memory import memory
 from tests.support.hot import answers_from_memory, url
 from tests.support.people import bearer, key_for
 from tests.support.reactions import react_to_all

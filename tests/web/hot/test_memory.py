@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from markets import cache
-from markets.hot.memory import MOST, Entry, Memory
+from markets.caching import shared
+from markets.web.hot.memory import MOST, Entry, Memory
 
 
 async def test_a_million_answers_that_may_not_be_kept_leave_nothing_behind():
@@ -16,7 +16,7 @@ async def test_a_million_answers_that_may_not_be_kept_leave_nothing_behind():
         memory.end(key, made, None)
     await asyncio.sleep(1.1)
     memory.hear({"market_id": 1, "type": "trade"})
-    assert (memory.size, memory.entries, memory.making, set(memory.moved)) == (0, {}, {}, {1, cache.EVERY})
+    assert (memory.size, memory.entries, memory.making, set(memory.moved)) == (0, {}, {}, {1, shared.EVERY})
 
 
 def test_memory_is_bounded_whatever_is_asked():

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from markets import cache
-from markets.hot.memory import memory
+from markets.caching import shared
+from markets.infra.threads import in_thread
 from markets.selectors import markets
-from markets.threads import in_thread
+from markets.web.hot.memory import memory
 from tests.support.factory import edit_now
 from tests.support.hot import url
 from tests.support.processes import wait_for
@@ -17,8 +17,8 @@ from tests.support.processes import wait_for
 
 async def test_a_thousand_who_miss_at_once_cost_one_read_of_the_database(client, market, monkeypatch):
     made = []
-    load = cache._load
-    monkeypatch.setattr(cache, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
+    load = shared._load
+    monkeypatch.setattr(shared, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
     answers = await asyncio.gather(*(client.get(url(market)) for _ in range(1000)))
     assert {answer.status_code for answer in answers} == {200}
     assert made == [market.pk]
@@ -26,11 +26,11 @@ async def test_a_thousand_who_miss_at_once_cost_one_read_of_the_database(client,
 
 def test_a_thousand_in_threads_without_the_memory_cost_one_too(market, monkeypatch):
     made = []
-    load = cache._load
-    monkeypatch.setattr(cache, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
+    load = shared._load
+    monkeypatch.setattr(shared, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
 
     async def all_of_them():
-        return await asyncio.gather(*(cache.aread_market(market.pk) for _ in range(1000)))
+        return await asyncio.gather(*(shared.aread_market(market.pk) for _ in range(1000)))
 
     assert len(set(asyncio.run(all_of_them()))) == 1
     assert made == [market.pk]

@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from markets.domain.amounts import to_percent
+from markets.domain.text import OutcomeDraft
+from markets.infra.threads import in_thread
 from markets.services import resolution
-from markets.services.wording import OutcomeDraft
-from markets.templatetags.market_text import markdown, percent
-from markets.threads import in_thread
+from markets.templatetags.market_text import markdown
 from tests.support.clock import LATER, NOW
 from tests.support.reactions import react_to_all
 
@@ -145,4 +146,4 @@ def test_markdown_with_stray_html_is_shown_as_meant(source, shown):
     [(613_000, "61.3%"), (500_000, "50%"), (1, "<0.1%"), (999_999, ">99.9%"), (0, "0%"), (1_000_000, "100%"), (1000, "0.1%")],
 )
 def test_a_price_reads_as_a_probability(price, text):
-    assert percent(price) == text
+    assert to_percent(price) == text

@@ -7,9 +7,9 @@ import pytest
 import websockets
 from django.test import Client
 
+from markets.infra.threads import in_thread
 from markets.models import Event
-from markets.services import accounts, ledger
-from markets.threads import in_thread
+from markets.services import keys, ledger
 from tests.support.clock import NOW
 from tests.support.factory import order as wanted
 from tests.support.factory import rename, trade
@@ -197,7 +197,7 @@ async def test_a_revoked_key_hears_nothing_new(server, bob, monkeypatch):
 
     assert relay.RECHECK_EVERY <= 30
     secret = await in_thread(key_for, bob)
-    key = await in_thread(accounts.recognise_key, secret=secret, now=NOW)
-    await in_thread(accounts.revoke_key, user=bob, key_id=key.pk, now=NOW)
+    key = await in_thread(keys.recognise_key, secret=secret, now=NOW)
+    await in_thread(keys.revoke_key, user=bob, key_id=key.pk, now=NOW)
     async with connected(server, additional_headers=bearer(secret)) as socket:
         assert (await socket.ask(cmd="subscribe", channel="me"))["code"] == "unauthenticated"

@@ -8,9 +8,9 @@ import psutil
 import pytest
 from django.utils import timezone
 
+from markets.infra.threads import in_thread
 from markets.live import doorbell
 from markets.services import catalogue, lifecycle
-from markets.threads import in_thread
 from tests.support.clock import NOW
 from tests.support.factory import rename
 from tests.support.processes import wait_for

@@ -1,0 +1,121 @@
+"""What a trader wants, and what it comes to in a market's book: pure arithmetic over `pricing.Book`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from markets.domain import errors
+from markets.domain.amounts import LARGEST, MICRO, to_text
+from markets.domain.limits import LEAST_SHARES
+from markets.domain.pricing import Book
+
+BUY: Final = "buy"
+SELL: Final = "sell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a trader wants: `shares` or `amount` (micro-units, exactly one), within guards.
+
+    A buy spends at most `amount`; a sale is of as few shares as raise it. `max_cost`, and `max_price` a share on average, are
+    for buys; `min_proceeds` is for sales.
+    """
+
+    outcome_id: int
+    side: str
+    shares: int | None = None
+    amount: int | None = None
+    max_cost: int | None = None
+    min_proceeds: int | None = None
+    max_price: int | None = None
+
+    def check(self) -> None:
+        """Raise Invalid for an order that no market could carry out."""
+        if self.side not in {BUY, SELL}:
+            raise errors.Invalid(side="Choose buy or sell.")
+        if (self.shares is None) == (self.amount is None):
+            raise errors.Invalid(shares="Give either shares or an amount.")
+        for name in ("shares", "amount", "max_cost", "max_price"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= LARGEST:
+                raise errors.Invalid(**{name: f"Give more than 0 and at most {to_text(LARGEST)}."})
+        wrong = ("min_proceeds",) if self.side == BUY else ("max_cost", "max_price")
+        for name in wrong:
+            if getattr(self, name) is not None:
+                raise errors.Invalid(**{name: f"This guard is not for a {self.side}."})
+        if self.min_proceeds is not None and self.min_proceeds < 0:
+            raise errors.Invalid(min_proceeds="Give 0 or more.")
+
+    def check_guards(self, priced: Quote) -> None:
+        """Raise SlippageExceeded when the order would come to more, or raise less, than the trader allows."""
+        if self.max_cost is not None and priced.cost > self.max_cost:
+            raise errors.SlippageExceeded("max_cost", self.max_cost, priced.cost)
+        if self.max_price is not None and priced.cost * MICRO > self.max_price * priced.shares:
+            raise errors.SlippageExceeded("max_price", self.max_price, priced.average_price)
+        if self.min_proceeds is not None and priced.cost < self.min_proceeds:
+            raise errors.SlippageExceeded("min_proceeds", self.min_proceeds, priced.cost)
+
+    def digest(self, market_id: int) -> bytes:
+        """Return what makes this order the same as another under the same key."""
+        return hashlib.sha256(repr((market_id, *vars(self).values())).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What an order would do. `cost` is what a buyer pays or a seller gets; prices are of every outcome, in millionths."""
+
+    shares: int
+    cost: int
+    before: list[int]
+    after: list[int]
+    index: int  # of the order's outcome among the prices
+
+    @property
+    def average_price(self) -> int:
+        return round(self.cost * MICRO / self.shares)
+
+
+def check_open(status: str, close_at: datetime | None, now: datetime) -> None:
+    """Raise MarketNotActive unless people can trade at this moment, whether or not the job that closes it has run."""
+    if status != "active":
+        raise errors.MarketNotActive(f"it is {status}")
+    if close_at is not None and close_at <= now:
+        raise errors.MarketNotActive("it has closed")
+
+
+def price(book: Book, outcome_ids: list[int], order: Order, floor: int, *, held: int | None) -> Quote:
+    """Return the order's shares and cost, and the prices before and after.
+
+    `held` is what the trader has of the outcome, in micro-shares; None asks for a quote, which looks at no holding. Prices
+    stay between `floor` and one less `floor` (millionths). Raise Invalid, InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    """
+    if order.outcome_id not in outcome_ids:
+        raise errors.Invalid(
+            outcome_id=f"Outcome {order.outcome_id} does not belong to this market; its outcomes are {outcome_ids}."
+        )
+    index, buying = outcome_ids.index(order.outcome_id), order.side == BUY
+    if order.shares is not None:
+        shares: int | None = order.shares
+    elif order.amount is not None and buying:
+        shares = book.shares_for(index, order.amount)
+    else:
+        shares = book.shares_to_raise(index, order.amount or 0)
+    available = book.shares[index] if held is None else held
+    if not buying and (shares is None or shares > available):
+        raise errors.InsufficientShares(shares, available)
+    assert shares is not None
+    if shares < LEAST_SHARES and (buying or shares != available):
+        raise errors.TradeTooSmall(LEAST_SHARES)
+    if book.shares[index] + shares > LARGEST:
+        raise errors.Invalid(shares=f"A market holds at most {to_text(LARGEST)} shares of an outcome.")
+    cost = book.cost(index, shares) if buying else book.proceeds(index, shares)
+    if cost <= 0:
+        raise errors.TradeTooSmall(LEAST_SHARES)
+    before, after = book.prices(), book.after(index, shares if buying else -shares).prices()
+    beyond = after[index] > MICRO - floor if buying else after[index] < floor
+    if beyond:
+        raise errors.PriceOutOfRange(floor, MICRO - floor, after[index])
+    return Quote(shares, cost, before, after, index)

@@ -1,0 +1,13 @@
+"""Times as the public reads them."""
+
+from datetime import datetime
+from typing import overload
+
+
+@overload
+def time_text(at: datetime) -> str: ...
+@overload
+def time_text(at: None) -> None: ...
+def time_text(at: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC, such as `2026-11-23T09:00:00Z`; None for None."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,35 @@
+"""`manage.py issue_key USER --scope read`: an API key for anybody, printed once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from markets.domain.errors import Refused
+from markets.models import Scope
+from markets.services import keys
+
+
+class Command(BaseCommand):
+    help = "Issue an API key for a user and print it. It is shown this once and stored as a hash."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="the user's name")
+        parser.add_argument("--scope", action="append", choices=Scope.values, help="repeat for more (default: read)")
+        parser.add_argument("--name", default="command line", help="what the key is for")
+
+    def handle(self, *, user: str, scope: list[str] | None, name: str, **_options: Any) -> None:
+        users = get_user_model()._default_manager
+        owner = users.filter(**{users.model.USERNAME_FIELD: user}).first()
+        if owner is None:
+            raise CommandError(f"There is no user {user!r}. manage.py createsuperuser makes one.")
+        try:
+            scopes = scope or [Scope.READ]
+            _, secret = keys.issue_key(user=owner, now=timezone.now(), name=name, scopes=scopes)
+        except Refused as refusal:
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(secret)

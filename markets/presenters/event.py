@@ -1,0 +1,20 @@
+"""An event of a market's log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markets.domain.time import time_text
+from markets.models import Event
+
+
+def present_event(event: Event) -> dict[str, Any]:
+    """Return the event as streams, webhooks and the API show it. It never names who did it."""
+    return {
+        "type": event.type,
+        "market_id": event.market_id,
+        "seq": event.seq,
+        "at": time_text(event.at),
+        **event.payload,
+        "prices": event.prices,
+    }

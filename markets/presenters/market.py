@@ -1,0 +1,68 @@
+"""A market, whole and in short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from markets.domain.amounts import to_text
+from markets.domain.time import time_text
+from markets.models import Market, Resolution
+
+
+def present_market(market: Market) -> dict[str, Any]:
+    """Return the market as the API, the streams and the cache show it. The row comes from `MarketQuerySet.whole`."""
+    return {
+        "id": market.pk,
+        "slug": market.slug,
+        "name": market.name,
+        "description": market.description,
+        "resolution_criteria": market.resolution_criteria,
+        "source_url": market.source_url or None,
+        "status": market.status,
+        "category": market.category and market.category.slug,
+        "tags": [tag.slug for tag in market.tags.all()],
+        "open_at": time_text(market.open_at),
+        "close_at": time_text(market.close_at),
+        "created_at": time_text(market.created_at),
+        "updated_at": time_text(market.updated_at),
+        "outcomes": [
+            {"id": outcome.pk, "label": outcome.label, "price": to_text(price), "shares": to_text(outcome.shares)}
+            for outcome, price in market.priced()
+        ],
+        "liquidity": to_text(market.liquidity),
+        "volume": to_text(market.volume),
+        "volume_24h": to_text(getattr(market, "volume_24h", 0)),
+        "trade_count": market.trade_count,
+        "trader_count": market.trader_count,
+        "seq": market.seq,
+        "version": market.version,
+        "resolution": _resolution(market.resolutions.all()),
+    }
+
+
+def _resolution(resolutions: Iterable[Resolution]) -> dict[str, Any] | None:
+    """Return the resolution that stands, or None."""
+    for resolution in resolutions:
+        if resolution.reversed_at is None:
+            payouts = resolution.payouts.all()
+            return {
+                "resolved_at": time_text(resolution.resolved_at),
+                "payouts": [{"outcome_id": p.outcome_id, "weight": to_text(p.weight)} for p in payouts],
+                "evidence_url": resolution.evidence_url or None,
+                "note": resolution.note,
+            }
+    return None
+
+
+def present_market_in_short(market: Market) -> dict[str, Any]:
+    """Return what the list of an all-markets stream says of a market: which, how it stands, and its prices."""
+    return {
+        "market_id": market.pk,
+        "seq": market.seq,
+        "at": time_text(market.updated_at),
+        "slug": market.slug,
+        "name": market.name,
+        "status": market.status,
+        "prices": market.price_texts(),
+    }

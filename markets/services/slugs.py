@@ -1,0 +1,31 @@
+"""The public name of a market in its address."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+
+from django.db import connection
+from django.utils.text import slugify
+
+from markets.domain.limits import SLUG_LENGTH
+from markets.models import Market
+
+
+def free_slug(name: str, *, held: str = "") -> str:
+    """Return the name as a slug, with a number behind it when another market has it.
+
+    `held` is the market's own slug, which stays when it says the same. One writer at a time looks for a slug.
+    """
+    base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "market"
+    if re.fullmatch(rf"{re.escape(base)}(-[0-9]+)?", held):
+        return held
+    family = re.sub(r"(-[0-9]+)+$", "", base)  # "race" may become "race-2", which another market may be called
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug:{family}"])
+    markets = Market.objects.order_by()
+    if not markets.filter(slug=base).exists():
+        return base
+    numbered = markets.filter(slug__startswith=f"{base}-", slug__regex=f"^{base}-[0-9]+$")
+    taken = set(numbered.values_list("slug", flat=True))
+    return next(slug for number in count(2) if (slug := f"{base}-{number}") not in taken)

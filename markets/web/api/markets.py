@@ -1,0 +1,84 @@
+"""Reading the catalogue: anybody may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from ninja import Path, Query, Router
+
+from markets.caching import shared
+from markets.caching.shared import EVERY, SHELVES
+from markets.domain.permissions import Permission, forbidden
+from markets.infra.threads import in_thread
+from markets.presenters.event import present_event
+from markets.presenters.market import present_market
+from markets.selectors import catalogue, history, markets
+from markets.web.api import answers
+from markets.web.api.schemas.event import EventFilters, EventsOut
+from markets.web.api.schemas.market import MarketFilters, MarketOut, MarketsOut
+from markets.web.api.schemas.shelf import ShelvesOut
+from markets.web.auth import ApiRequest, anybody
+
+router = Router(tags=["markets"], auth=anybody)
+shelves = Router(tags=["markets"], auth=anybody)
+
+MarketId: Any = Path(..., ge=1, le=2**63 - 1)  # type: ignore[type-arg]
+
+
+@router.get("/", response=MarketsOut, summary="Markets, filtered, searched and sorted")
+async def list_markets(request: ApiRequest, filters: Query[MarketFilters]) -> HttpResponse:
+    drafts = request.auth.may(Permission.SEE_DRAFTS)
+    if filters.status == "draft" and not drafts:
+        raise forbidden(Permission.SEE_DRAFTS)
+
+    def make() -> bytes:
+        wanted = filters.dict(exclude={"search"})
+        page = catalogue.listed(text=filters.search, drafts=drafts, **wanted)
+        return answers.page(page, present_market)
+
+    if drafts or filters.search or filters.cursor:  # what anybody can ask in endless variety is not kept
+        body = await in_thread(make)
+    else:
+        body = await shared.aread(EVERY, f"list {filters.model_dump_json(exclude_defaults=True)}", make)
+    return answers.public(request, body, about=EVERY, to_staff=drafts)
+
+
+@router.get("/{int:market_id}", response=MarketOut, summary="One market")
+async def get_market(request: ApiRequest, market_id: int = MarketId) -> HttpResponse:
+    answers.without_parameters(request)
+    drafts = request.auth.may(Permission.SEE_DRAFTS)
+    body = await (in_thread(_read_any, market_id) if drafts else shared.aread_market(market_id))
+    return answers.public(request, body, about=market_id, to_staff=drafts)
+
+
+def _read_any(market_id: int) -> bytes:
+    return shared.encode(present_market(markets.get(market_id, drafts=True)))
+
+
+@router.get("/{int:market_id}/events", response=EventsOut, summary="The market's log, oldest first")
+async def list_events(request: ApiRequest, filters: Query[EventFilters], market_id: int = MarketId) -> HttpResponse:
+    drafts = request.auth.may(Permission.SEE_DRAFTS)
+
+    def make() -> bytes:
+        markets.head(market_id, drafts=drafts)
+        return answers.page(history.event_page(market_id, drafts=drafts, **filters.dict()), present_event)
+
+    return answers.public(request, await in_thread(make), about=market_id, to_staff=drafts)
+
+
+@shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
+async def list_categories(request: ApiRequest) -> HttpResponse:
+    answers.without_parameters(request)
+    return answers.public(request, await _shelf("categories", markets.categories), about=SHELVES)
+
+
+@shelves.get("/tags/", response=ShelvesOut, summary="Tags, with the number of their markets")
+async def list_tags(request: ApiRequest) -> HttpResponse:
+    answers.without_parameters(request)
+    return answers.public(request, await _shelf("tags", markets.tags), about=SHELVES)
+
+
+async def _shelf(name: str, counted: Callable[[], list[dict[str, Any]]]) -> bytes:
+    return await shared.aread(SHELVES, name, lambda: shared.encode({"items": counted(), "next": None}))

@@ -1,0 +1,51 @@
+"""The API as one object, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from markets.web import problems
+from markets.web.api import markets, me, reports, staff, trading  # noqa: F401  (they add their routes to the router of `markets`)
+from markets.web.api.schemas.problem import ProblemOut
+
+ALWAYS = (400, 404, 422, 429, 500)
+WITH_AUTH = (401, 403)
+WITH_BODY = (409, 412, 413, 428)
+
+
+class BellwetherAPI(NinjaAPI):
+    """Describes every operation's errors in one place."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        document = super().get_openapi_schema(**options)
+        document["components"]["schemas"]["Problem"] = ProblemOut.json_schema()
+        content = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in document["paths"].values():
+            for method, operation in path.items():
+                wanted = ALWAYS + WITH_AUTH + (WITH_BODY if method != "get" else ())
+                if operation["operationId"].endswith("download_report"):
+                    operation["responses"][200]["content"] = {"text/csv": {"schema": {"type": "string"}}}
+                    wanted += (409,)
+                for status in wanted:
+                    operation["responses"][status] = {"description": problems.TITLES[status][1], "content": content}
+                if not operation.get("security") and method == "get":
+                    operation["responses"][304] = {"description": "You have it already (If-None-Match)"}
+        return document
+
+
+api = BellwetherAPI(
+    title="Bellwether",
+    version="1",
+    urls_namespace="api-1",
+    description="A self-hosted prediction market. Amounts are decimal strings; errors are RFC 9457 problems.",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+)
+problems.register(api)
+api.add_router("/markets", markets.router)  # `staff` and `trading` add their routes to it: reads and writes share addresses
+api.add_router("", markets.shelves)
+api.add_router("/me", me.router)
+api.add_router("/reports", reports.router)

@@ -1,0 +1,16 @@
+"""Categories and tags."""
+
+from __future__ import annotations
+
+from ninja import Schema
+
+
+class ShelfOut(Schema):
+    slug: str
+    name: str
+    markets: int
+
+
+class ShelvesOut(Schema):
+    items: list[ShelfOut]
+    next: None = None

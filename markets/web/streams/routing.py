@@ -1,0 +1,23 @@
+"""What is answered by a consumer and not by a Django view."""
+
+from typing import Any
+
+from django.urls import path, re_path
+
+from markets.web.streams.socket import NoSocket, SocketStream
+from markets.web.streams.sse import LobbyStream, MarketStream, PersonStream
+
+
+def streams(*, otherwise: Any) -> list[Any]:
+    """The streams' routes, and `otherwise` for everything else."""
+    return [
+        path("api/v1/markets/stream", LobbyStream.as_asgi()),
+        path("api/v1/markets/<int:market_id>/stream", MarketStream.as_asgi()),
+        path("api/v1/me/stream", PersonStream.as_asgi()),
+        re_path("", otherwise),
+    ]
+
+
+def sockets() -> list[Any]:
+    """The WebSocket's routes."""
+    return [path("ws/v1/stream", SocketStream.as_asgi()), re_path("", NoSocket.as_asgi())]
