@@ -87,15 +87,24 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 # A thread that works with the database borrows a connection for one request or job and gives it back.
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(
-        env.required("DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded.")
+        env.required("DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."),
+        engine="markets.infra.postgresql",
     )
 }
+# A stuck row, statement or network must not stop everything: what waits for too long fails, and is answered with 503.
+_limits = "-c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=20s"
 DATABASES["default"]["OPTIONS"] = {
-    "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 10},
+    "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 5},
     "prepare_threshold": 5,  # for the statements of a trade, which ask to be prepared; Django's own never are
     # A page elsewhere costs little more than the next one: the database is on a disk without moving parts, or in memory.
     # How alike two words are that search may take for each other: "relaese" and "release" share 0.27 of their trigrams.
-    "options": "-c random_page_cost=1.1 -c pg_trgm.similarity_threshold=0.25 -c plan_cache_mode=force_generic_plan",
+    "options": "-c random_page_cost=1.1 -c pg_trgm.similarity_threshold=0.25 -c plan_cache_mode=force_generic_plan "
+    + (_limits if env.flag("DATABASE_TIME_LIMITS", default=True) else ""),
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # ms
 }
 
 # --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from django.views.generic import RedirectView
 
 from markets.web.api.root import api
 
+handler500 = "markets.web.pages.failures.server_error"
+
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

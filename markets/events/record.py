@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 
 from markets.caching import shared
 from markets.events.payloads import Payload
@@ -20,6 +21,10 @@ from markets.infra.request_context import current_request_id
 from markets.live import doorbell
 from markets.models import Event, Market
 from markets.presenters.event import present_event
+
+# Two who wait for the market have their transactions' ids already, and may get the lock in the other order (selectors/feed.py).
+_FEED_TRANSACTION = """greatest(pg_current_xact_id(), (
+    SELECT transaction FROM markets_event WHERE market_id = %s AND seq = %s))"""
 
 
 def record(market: Market, payload: Payload, *, actor: AbstractBaseUser | None, now: datetime) -> Event:
@@ -40,6 +45,7 @@ def record(market: Market, payload: Payload, *, actor: AbstractBaseUser | None, 
         payload=payload.as_json(),
         prices=market.price_texts(),
         request_id=current_request_id(),
+        transaction=RawSQL(_FEED_TRANSACTION, [market.pk, market.seq - 1]),  # noqa: S611  (a constant text)
     )
     transaction.on_commit(partial(_follow, event, public=market.public))
     start_task(broker.REACT, event.pk)
@@ -73,7 +79,7 @@ def start_task(task: str, *args: int) -> None:
 
 def announce(message: dict[str, Any]) -> None:
     """Invalidate what the caches hold of the market and ring the doorbell. Neither can fail the write."""
-    shared.overtake(message["market_id"], message["seq"], shared.moved_by(message))
+    shared.invalidate(message["market_id"], message["seq"])
     doorbell.ring(message)
 
 
@@ -82,4 +88,4 @@ def _follow(event: Event, *, public: bool) -> None:
     if public:
         announce(present_event(event))
     else:
-        shared.overtake(event.market_id, event.seq)
+        shared.invalidate(event.market_id, event.seq)

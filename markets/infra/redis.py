@@ -98,8 +98,7 @@ class Redis:
         run = client.info("server")["run_id"]
         emptied = cache.make_key(f"emptied:{run}")
         if run != self._run and not client.exists(emptied):
-            for pattern in ("market:*", "stamp:*"):
-                cache.delete_pattern(pattern, itersize=1000)  # type: ignore[attr-defined]  # django-redis
+            cache.delete_pattern("market:*", itersize=1000)  # type: ignore[attr-defined]  # django-redis
             client.set(emptied, b"1", ex=3600)
         self._run = run
         for loop, waiting in list(self._clients.items()):

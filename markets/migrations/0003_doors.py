@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
             name="transaction",
             field=markets.models.fields.TransactionIdField(
                 db_default=markets.models.fields.CurrentTransaction(),
-                help_text="What wrote it: with the id, the exact order to read in.",
+                help_text="Of what wrote it or its predecessor: with the id, the order to read in.",
             ),
         ),
         migrations.AddIndex(

@@ -30,7 +30,7 @@ class Event(models.Model):
     prices = models.JSONField(default=dict, help_text="Each outcome's price after the event, as a decimal string.")
     request_id = models.CharField(max_length=64, blank=True)
     transaction = TransactionIdField(
-        db_default=CurrentTransaction(), help_text="What wrote it: with the id, the exact order to read in."
+        db_default=CurrentTransaction(), help_text="Of what wrote it or its predecessor: with the id, the order to read in."
     )
     pending = models.BooleanField(default=True, help_text="Reactions (notifications, search index) are still to come.")
 

@@ -2,8 +2,8 @@
 
 A row gets its id before it commits, so "everything after id N" misses what commits late. The order is therefore that of the
 transactions' ids, and only what no running transaction can still come before is told: what lies below
-`pg_snapshot_xmin(pg_current_snapshot())`. Within a market it is the order of `seq`, because a service locks the market before
-it writes, and PostgreSQL gives a transaction its id at its first write.
+`pg_snapshot_xmin(pg_current_snapshot())`. A transaction has its id before it gets the lock of a market, so an event takes the
+larger of its own transaction's and its predecessor's: within a market the feed has the order of `seq`.
 """
 
 from __future__ import annotations

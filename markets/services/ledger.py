@@ -14,6 +14,7 @@ from markets.domain import text
 from markets.domain.amounts import LARGEST
 from markets.domain.errors import AlreadyDone, InsufficientFunds, Invalid, NotFound
 from markets.domain.pricing import worst_loss
+from markets.infra.database import busy_when_locked
 from markets.models import Account, JournalEntry, Market, Posting
 from markets.services.actor import Actor
 
@@ -93,12 +94,13 @@ def post(
 ) -> JournalEntry:
     """Write an entry inside the caller's transaction: `amounts` are micro-credits by account id, and sum to zero.
 
-    Locks the accounts in the order of their ids. Raises InsufficientFunds before anything is written.
+    Locks the accounts in the order of their ids. Raise Busy, and InsufficientFunds before anything is written.
     """
     assert connection.in_atomic_block, "money moves inside the transaction that says why"
     moving = {account_id: amount for account_id, amount in amounts.items() if amount}
     assert sum(moving.values()) == 0, f"an entry must sum to zero: {moving}"
-    accounts = list(Account.objects.select_for_update().filter(pk__in=moving).order_by("pk"))
+    with busy_when_locked():
+        accounts = list(Account.objects.select_for_update().filter(pk__in=moving).order_by("pk"))
     if len(accounts) < len(moving):
         raise NotFound("account", min(set(moving) - {account.pk for account in accounts}))
     for account in accounts:

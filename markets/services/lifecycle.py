@@ -20,6 +20,7 @@ from markets.events.payloads import (
     Scheduled,
     Unresolved,
 )
+from markets.infra.database import busy_when_locked
 from markets.models import Market, Status
 from markets.services import ledger
 from markets.services.actor import Actor
@@ -51,10 +52,12 @@ MOVES: Final = {
 def lock(market_id: int, expected_version: int | None = None, *, to: str | None = None) -> Market:
     """Return the market's row, locked until the transaction ends.
 
-    Raise NotFound, VersionConflict for an edit that another one overtook, and IllegalTransition when the verb `to` is not
+    Raise NotFound, Busy, VersionConflict for an edit that another one overtook, and IllegalTransition when the verb `to` is not
     for the market's state.
     """
-    market = Market.objects.select_for_update(of=("self",)).defer("search_vector").filter(pk=market_id).first()
+    with busy_when_locked():
+        rows = Market.objects.select_for_update(of=("self",)).defer("search_vector")
+        market = rows.filter(pk=market_id).first()
     if market is None:
         raise NotFound("market", market_id)
     if expected_version is not None and expected_version != market.version:

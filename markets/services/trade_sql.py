@@ -59,9 +59,13 @@ WITH entry AS (
         %(at)s, %(order)s, %(digest)s, entry.id FROM entry
     RETURNING id
 ), event AS (
-    INSERT INTO markets_event (market_id, seq, type, at, actor_id, payload, prices, request_id, pending)
+    INSERT INTO markets_event (market_id, seq, type, at, actor_id, payload, prices, request_id, pending,
+        transaction)
     SELECT %(market)s, %(seq)s, 'trade', %(at)s, %(trader)s,
-        %(payload)s::jsonb || jsonb_build_object('trade_id', trade.id), %(prices)s::jsonb, %(request_id)s, FALSE FROM trade
+        %(payload)s::jsonb || jsonb_build_object('trade_id', trade.id), %(prices)s::jsonb, %(request_id)s, FALSE,
+        greatest(pg_current_xact_id(), (
+            SELECT transaction FROM markets_event WHERE market_id = %(market)s AND seq = %(seq)s - 1))
+    FROM trade
 ), candles AS (
     INSERT INTO markets_candle AS candle (market_id, outcome_id, period, start, open, high, low, close, volume)
     SELECT %(market)s, price.id, period.seconds, date_bin(make_interval(secs => period.seconds), %(at)s, 'epoch'),

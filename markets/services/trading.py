@@ -20,6 +20,7 @@ from markets.domain.orders import Order, Quote
 from markets.domain.pricing import Book
 from markets.domain.time import time_text
 from markets.events.payloads import Traded
+from markets.infra.database import busy_when_locked
 from markets.infra.request_context import current_request_id
 from markets.models import Market, Trade
 from markets.services import ledger, trade_sql
@@ -178,7 +179,7 @@ def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
     """Return the statement's one row, or None. It is prepared once per connection, which Django's cursor never does."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+    with busy_when_locked(), connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         return cursor.execute(statement, parameters, prepare=True).fetchone()
 
 

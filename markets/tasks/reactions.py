@@ -18,6 +18,7 @@ from django.utils import timezone
 from markets import events
 from markets.domain.event_types import EventType
 from markets.infra import broker
+from markets.infra.database import long_statements
 from markets.models import Event, FeedCursor, Report
 from markets.selectors import feed
 from markets.services import notifications, report_files, search_index
@@ -115,7 +116,8 @@ def build_report(report_id: int) -> None:
         return
     with structlog.contextvars.bound_contextvars(request_id=report.request_id):
         try:
-            report_files.build(report)
+            with long_statements():
+                report_files.build(report)
         except OperationalError:  # the database is away: tried again
             raise
         except Exception as error:

@@ -6,6 +6,7 @@ import json
 from typing import Any, Final
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -29,6 +30,7 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     errors.TradeTooSmall: 422,
     errors.RateLimited: 429,
     errors.TooManyStreams: 503,
+    errors.Busy: 503,
 }
 
 MOST_ERRORS: Final = 50  # told of one request
@@ -36,7 +38,7 @@ MOST_ERRORS: Final = 50  # told of one request
 # status → (code, title): what is said when nothing more is known
 TITLES: Final = {
     400: ("bad_request", "The request cannot be read"),
-    401: ("unauthenticated", "Who are you?"),
+    401: ("unauthenticated", "Authentication is needed"),
     403: ("forbidden", "Not allowed"),
     404: ("not_found", "There is nothing here"),
     405: ("method_not_allowed", "Not with this method"),
@@ -83,8 +85,8 @@ def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
         more["errors"] = [{"field": name, "message": message} for name, message in error.fields.items()]
     elif isinstance(error, ImportRefused):
         more["errors"] = [vars(row) for row in error.errors]
-    elif isinstance(error, errors.RateLimited):
-        more["retry_after"] = error.retry_after
+    if (retry_after := getattr(error, "retry_after", None)) is not None:
+        more["retry_after"] = retry_after
     return problem(*problem_of(error), **more)
 
 
@@ -116,6 +118,12 @@ def register(api: NinjaAPI) -> None:
     @api.exception_handler(SuspiciousOperation)  # such as a thousand parameters
     def suspicious(_request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
         return problem(400, detail=str(error))
+
+    @api.exception_handler(OperationalError)
+    @api.exception_handler(InterfaceError)
+    def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+        note_failure(error)
+        return refused(request, errors.Busy())
 
     @api.exception_handler(Exception)
     def failed(_request: HttpRequest, error: Exception) -> HttpResponse:

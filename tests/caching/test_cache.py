@@ -15,7 +15,6 @@ from markets.caching import shared
 from markets.domain.errors import NotFound
 from markets.infra import redis
 from markets.infra.threads import in_thread
-from markets.models import Market
 from markets.services import lifecycle
 from tests.support.clock import NOW
 from tests.support.factory import rename
@@ -180,15 +179,11 @@ def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(market, 
         assert queries.captured_queries
 
 
-def test_an_event_that_is_told_of_after_a_later_one_still_moves_what_it_is_about(market):
-    shelves = lambda: shared.encode({"name": Market.objects.get(pk=market.pk).name})
-    read = lambda: asyncio.run(shared.aread(shared.SHELVES, "shelves", shelves))
-    first = read()
-    Market.objects.filter(pk=market.pk).update(name="Moved?")
-    shared.overtake(market.pk, 7, [shared.EVERY])  # a trade
-    assert read() == first
-    shared.overtake(market.pk, 6)  # the edit before it
-    assert read() != first
+def test_an_event_that_is_told_of_after_a_later_one_does_not_lower_the_floor(market):
+    shared.invalidate(market.pk, 7)
+    shared.invalidate(market.pk, 6)  # the event before it
+    assert not shared.store_market(market.pk, 6, b"old")
+    assert shared.store_market(market.pk, 7, b"new")
 
 
 def test_connections_that_died_together_are_one_outage(market, monkeypatch, caplog):
@@ -211,13 +206,11 @@ def test_connections_that_died_together_are_one_outage(market, monkeypatch, capl
     assert said in ([], ["cache_unavailable", "cache_available"])
 
 
-def test_an_unknown_market_leaves_no_stamp(world):
+async def test_an_unknown_market_leaves_only_that_it_is_unknown(client, world):
     before = get_redis_connection("default").dbsize()
     for number in range(50):
-        with pytest.raises(NotFound):
-            asyncio.run(shared.aread(10**9 + number, f"history {number}", lambda: b"never"))
-    left = get_redis_connection("default").keys("*stamp:1000*")
-    assert not left
+        for path in ("", "/history", "/trades", "/events"):
+            assert (await client.get(f"/api/v1/markets/{10**9 + number}{path}")).status_code == 404
     assert get_redis_connection("default").dbsize() <= before + 50, "that they are unknown, for ten seconds"
 
 

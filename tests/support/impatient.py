@@ -4,9 +4,11 @@ import os
 
 import config.asgi  # noqa: F401  (loads the models)
 from config import daphne
+from markets.infra import threads
 from markets.live import relay, viewer
 
 daphne.LONGEST_REQUEST = 2
+threads.HOP_SECONDS = 3
 viewer.LONGEST_WRITE = 3
 viewer.LONGEST_STREAM = float(os.environ["LONGEST_STREAM"])
 relay.RECHECK_EVERY = 1

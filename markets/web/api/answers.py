@@ -28,7 +28,7 @@ class PreconditionRequired(Refused):
 def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False) -> HttpResponse:
     """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already.
 
-    `about` is the id of the market that it speaks of, or `cache.EVERY`; the hot tier keeps the answer until that moves.
+    `about` is the id of the market that it speaks of, or `shared.EVERY`; the hot tier keeps the answer until that moves.
     """
     kept = not to_staff and hot.about(request, about)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'

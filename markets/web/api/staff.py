@@ -15,7 +15,7 @@ from markets.domain.amounts import MICRO
 from markets.domain.errors import Invalid
 from markets.domain.permissions import Permission
 from markets.domain.text import OutcomeDraft
-from markets.infra.threads import in_thread
+from markets.infra.threads import in_thread, in_thread_for_long
 from markets.models import Market
 from markets.presenters.market import present_market
 from markets.presenters.settlement import present_settlement
@@ -119,7 +119,7 @@ async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> 
             dry_run=options.dry_run,
         )
 
-    return answers.private(vars(await in_thread(work)))
+    return answers.private(vars(await in_thread_for_long(work)))
 
 
 async def _move(request: ApiRequest, service: Callable[..., Market], market_id: int, **more: object) -> HttpResponse:

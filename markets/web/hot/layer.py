@@ -19,7 +19,6 @@ import structlog
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from markets.caching.shared import LARGEST
 from markets.infra.request_context import SANE_REQUEST_ID
 from markets.live import relay
 from markets.web.hot.memory import Entry, Headers, Key, memory
@@ -27,6 +26,7 @@ from markets.web.hot.memory import Entry, Headers, Key, memory
 logger = structlog.get_logger("bellwether")
 
 _START: Final = "http.response.start"
+MOST_ANSWER_BYTES: Final = 2 * 1024 * 1024  # of one that is kept
 _BODY: Final = "http.response.body"
 _prefix = secrets.token_hex(6).encode()
 # Who sends these may be somebody, or may make others wait for the rest of the request.
@@ -47,7 +47,7 @@ class Ticket:
 
 
 def about(request: Any, market_id: int) -> bool:
-    """The answer to `request` is public and speaks of this market (or `cache.EVERY` or `SHELVES`).
+    """The answer to `request` is public and speaks of this market (or `shared.EVERY` or `SHELVES`).
 
     Says whether it will be kept: then it has to be whole, and whoever has it already is told so from here.
     """
@@ -132,9 +132,9 @@ class Hot:
                 return
             if start is not None:
                 body += event.get("body", b"")
-                if event.get("more_body") and len(body) <= LARGEST:
+                if event.get("more_body") and len(body) <= MOST_ANSWER_BYTES:
                     return
-                if len(body) <= LARGEST:
+                if len(body) <= MOST_ANSWER_BYTES:
                     assert ticket.about is not None
                     headers = [(name.lower(), value) for name, value in start["headers"] if name.lower() != b"x-request-id"]
                     entry = Entry(ticket.about, begun, headers, body)

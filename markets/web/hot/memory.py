@@ -11,7 +11,7 @@ from typing import Any, Final
 from prometheus_client.core import REGISTRY, CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from markets.caching.shared import moved_by
+from markets.caching.shared import outdated_by
 from markets.live import doorbell
 
 LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
@@ -57,7 +57,7 @@ class Memory:
             return
         with self.lock:
             now = monotonic()
-            for about in moved_by(message):
+            for about in outdated_by(message):
                 self.moved.pop(about, None)
                 self.moved[about] = now
             while self.moved[oldest := next(iter(self.moved))] < now - LONGEST:

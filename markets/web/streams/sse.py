@@ -14,7 +14,7 @@ from channels.generic.http import AsyncHttpConsumer
 from django.db import DatabaseError
 
 from markets.caching import shared
-from markets.domain.errors import Invalid, Refused, TooManyStreams
+from markets.domain.errors import Invalid, Refused
 from markets.infra.request_context import note_failure
 from markets.live import relay
 from markets.live.frames import HEARTBEAT, Frame, retry
@@ -57,7 +57,7 @@ class Stream(Connection, AsyncHttpConsumer):
             viewer = self.admit()
             await viewer.follow(await self.feed(viewer), after)
         except Refused as error:
-            await self._refuse(*problem_of(error), retry_after=error.retry_after if isinstance(error, TooManyStreams) else None)
+            await self._refuse(*problem_of(error), retry_after=getattr(error, "retry_after", None))
         except (OSError, TimeoutError, DatabaseError) as error:
             note_failure(error)
             await self._refuse(503, "unavailable", "The stream cannot begin right now: try again in a moment.", retry_after=2)

@@ -4,13 +4,11 @@ import asyncio
 import os
 import random
 import signal
-import threading
 import time
 
 import httpx
 import psutil
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from config.dev import embedded
@@ -73,33 +71,6 @@ async def test_what_is_overtaken_while_it_is_made_is_not_kept(client, market, mo
     async with answers_from_memory() as hits:
         assert (await client.get(url(market))).json()["name"] == "Overtaken?"
     assert hits == [0]
-
-
-def test_a_shared_answer_that_is_overtaken_while_it_is_made_is_not_served(market):
-    has_read, may_store, seen = threading.Event(), threading.Event(), []
-
-    def slow():
-        name = Market.objects.get(pk=market.pk).name
-        has_read.set()
-        assert may_store.wait(10)
-        return name.encode()
-
-    def read(make):
-        return asyncio.run(shared.aread(market.pk, "test", make))
-
-    def first():
-        seen.append(read(slow))
-        connection.close()
-
-    reader = threading.Thread(target=first)
-    reader.start()
-    assert has_read.wait(10)
-    edit_now(market, name="Overtaken?")
-    may_store.set()
-    reader.join(10)
-    assert seen == [b"Will it rain?"], "the interleaving was not the one to test"
-    assert read(lambda: Market.objects.get(pk=market.pk).name.encode()) == b"Overtaken?"
-    assert read(lambda: b"not asked") == b"Overtaken?", "what was made after it is kept"
 
 
 class Reader:

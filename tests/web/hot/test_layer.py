@@ -66,7 +66,7 @@ async def test_an_answer_that_sets_a_cookie_is_not_kept(client, market, monkeypa
 
 
 async def test_an_answer_that_is_too_large_passes_whole_and_is_not_kept(client, market, monkeypatch):
-    monkeypatch.setattr(layer, "LARGEST", 10)
+    monkeypatch.setattr(layer, "MOST_ANSWER_BYTES", 10)
     for _ in range(2):
         assert (await client.get(url(market))).json()["id"] == market.pk
     assert not memory.entries
