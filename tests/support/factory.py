@@ -17,7 +17,8 @@ from tests.support.clock import NOW
 
 def make_market(name: str = "Will it rain?", **facts: Any) -> Market:
     facts.setdefault("status", "active")
-    return catalogue.create_market(actor=None, now=facts.pop("now", NOW), name=name, **facts)
+    actor, now = facts.pop("actor", None), facts.pop("now", NOW)
+    return catalogue.create_market(actor=actor, now=now, name=name, **facts)
 
 
 def rename(market: Market, *names: str) -> None:

@@ -44,8 +44,7 @@ class Proxy:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        self.listener.close()
-        for one in self.sockets:
+        for one in (self.listener, *self.sockets):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
