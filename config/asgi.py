@@ -20,8 +20,12 @@ from markets.web.hot import Hot
 from markets.web.streams.routing import sockets, streams
 
 doors = Doors(django, prefixes=("/api/", "/healthz", "/readyz", "/metrics"))
-routes = ProtocolTypeRouter({"http": URLRouter(streams(otherwise=doors)), "websocket": URLRouter(sockets())})
-application: Any = Hot(RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/")))
+routes = ProtocolTypeRouter(
+    {"http": URLRouter(streams(otherwise=doors)), "websocket": URLRouter(sockets())}
+)
+application: Any = Hot(
+    RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/"))
+)
 
 # What is loaded now lives as long as the process: the collector need not look at it again.
 gc.freeze()

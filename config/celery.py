@@ -28,7 +28,9 @@ def send_request_id(headers: dict[str, Any], **_kwargs: Any) -> None:
 def bind_request_id(task: Any, task_id: str, **_kwargs: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(
-        task=task.name, task_id=task_id, request_id=getattr(task.request, "bellwether_request_id", "") or ""
+        task=task.name,
+        task_id=task_id,
+        request_id=getattr(task.request, "bellwether_request_id", "") or "",
     )
 
 

@@ -5,8 +5,6 @@ Here it waits until that has gone, as the ASGI specification wants it, and an ap
 connection instead of leaving it to the client. And a request must have come whole within `LONGEST_REQUEST` seconds.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator
@@ -39,7 +37,11 @@ class EagerTransport(tcp.Server):
         if self.held is not None:
             self.held.append(data)
             return
-        if data and self.connected and not (self.disconnecting or self.dataBuffer or self._tempDataBuffer):
+        if (
+            data
+            and self.connected
+            and not (self.disconnecting or self.dataBuffer or self._tempDataBuffer)
+        ):
             sent = self.writeSomeData(data)
             if isinstance(sent, int):  # otherwise an error, which the turn will find again
                 data = data[sent:]
@@ -89,13 +91,19 @@ class PatientServer(Server):
         scope["root_path"] = self.root_path  # Daphne takes it from a header that anybody may send
         queue = super().create_application(protocol, scope)
         if queue is not None:
-            self.connections[protocol]["application_instance"].add_done_callback(partial(self._over, protocol))
+            self.connections[protocol]["application_instance"].add_done_callback(
+                partial(self._over, protocol)
+            )
         return queue
 
     def _over(self, protocol: Any, application: asyncio.Future[None]) -> None:
         """Forget at once a request that went well. (Daphne does it every second, which makes a long pause of many.)"""
         details = self.connections.get(protocol, {})
-        if "disconnected" in details and not application.cancelled() and application.exception() is None:
+        if (
+            "disconnected" in details
+            and not application.cancelled()
+            and application.exception() is None
+        ):
             del self.connections[protocol]
 
     def application_checker(self) -> None:
@@ -115,7 +123,11 @@ class PatientServer(Server):
             return
         gate: Gate | None = details.get("gate")
         kind = message["type"]
-        if gate is not None and kind in {"http.response.body", "websocket.close"} and not message.get("more_body"):
+        if (
+            gate is not None
+            and kind in {"http.response.body", "websocket.close"}
+            and not message.get("more_body")
+        ):
             if not gate.free.is_set():  # it takes nothing: there is no use in saying goodbye
                 _transport(protocol).abortConnection()
                 return
@@ -128,11 +140,15 @@ class PatientServer(Server):
             with transport.held_together():
                 protocol.handle_reply(message)
         elif kind == "websocket.close" and protocol.state == protocol.STATE_OPEN:
-            protocol.sendCloseFrame(code=message.get("code") or 1000)  # Daphne's way takes none of RFC 6455's own codes
+            protocol.sendCloseFrame(
+                code=message.get("code") or 1000
+            )  # Daphne's way takes none of RFC 6455's own codes
         else:
             protocol.handle_reply(message)
         if gate is None:
-            if kind == "websocket.accept" or (kind == "http.response.body" and message.get("more_body")):
+            if kind == "websocket.accept" or (
+                kind == "http.response.body" and message.get("more_body")
+            ):
                 details["gate"] = _gate(protocol)
         elif not gate.free.is_set():
             await gate.free.wait()

@@ -6,11 +6,15 @@ import re
 
 import structlog
 
-SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_key|signature", re.IGNORECASE)
+SECRET_NAMES = re.compile(
+    r"password|secret|token|authorization|cookie|api_key|signature", re.IGNORECASE
+)
 SECRET_VALUES = re.compile(r"bw_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*:[^/\s@]+(?=@)")
 
 
-def redact(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def redact(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
     """No secret, key or cookie in a log line, wherever it came from."""
     for name, value in event.items():
         if SECRET_NAMES.search(name):
@@ -47,10 +51,19 @@ def configure(*, json: bool, level: str) -> None:
                 "chain": {
                     "()": structlog.stdlib.ProcessorFormatter,
                     "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
-                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        *last,
+                    ],
                 }
             },
-            "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "chain", "stream": "ext://sys.stdout"}},
+            "handlers": {
+                "out": {
+                    "class": "logging.StreamHandler",
+                    "formatter": "chain",
+                    "stream": "ext://sys.stdout",
+                }
+            },
             "root": {"handlers": ["out"], "level": level},
             "loggers": {
                 # RequestLog has the one line a request deserves

@@ -69,7 +69,9 @@ APPEND_SLASH = False  # an API path is exact; see API.md
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024  # bytes of a request body; a larger one is refused with 413
+DATA_UPLOAD_MAX_MEMORY_SIZE = (
+    4 * 1024 * 1024
+)  # bytes of a request body; a larger one is refused with 413
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -87,7 +89,9 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 # A thread that works with the database borrows a connection for one request or job and gives it back.
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(
-        env.required("DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."),
+        env.required(
+            "DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."
+        ),
         engine="markets.infra.postgresql",
     )
 }
@@ -108,7 +112,9 @@ DATABASES["default"]["OPTIONS"] = {
 }
 
 # --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------
-REDIS_URL = env.required("REDIS_URL", "name a Redis, or run through manage.py to have one embedded.")
+REDIS_URL = env.required(
+    "REDIS_URL", "name a Redis, or run through manage.py to have one embedded."
+)
 _REDIS_PATIENCE = 0.5  # seconds; a cache that does not answer by then is treated as absent
 CACHES: dict[str, Any] = {
     "default": {
@@ -121,7 +127,10 @@ CACHES: dict[str, Any] = {
 CHANNEL_LAYERS = {
     "doorbell": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"bellwether{urlsplit(REDIS_URL).path}"},  # pub/sub ignores the number
+        "CONFIG": {
+            "hosts": [REDIS_URL],
+            "prefix": f"bellwether{urlsplit(REDIS_URL).path}",
+        },  # pub/sub ignores the number
     }
 }
 
@@ -137,7 +146,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_max": 0,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_PUBLISH_RETRY = False  # a message that cannot be sent is found again in the database (jobs.py)
+CELERY_TASK_PUBLISH_RETRY = (
+    False  # a message that cannot be sent is found again in the database (jobs.py)
+)
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -145,10 +156,22 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 1800  # seconds
 CELERY_BEAT_SCHEDULE = {
-    "lifecycle": {"task": "markets.tasks.clock.move_due_markets", "schedule": 2.0, "options": {"expires": 10}},
+    "lifecycle": {
+        "task": "markets.tasks.clock.move_due_markets",
+        "schedule": 2.0,
+        "options": {"expires": 10},
+    },
     "audit": {"task": "markets.tasks.clock.audit_ledger", "schedule": crontab(hour=3, minute=30)},
-    "trades": {"task": "markets.tasks.reactions.react_to_trades", "schedule": 1.0, "options": {"expires": 5}},
-    "outbox": {"task": "markets.tasks.clock.dispatch_pending", "schedule": 5.0, "options": {"expires": 10}},
+    "trades": {
+        "task": "markets.tasks.reactions.react_to_trades",
+        "schedule": 1.0,
+        "options": {"expires": 5},
+    },
+    "outbox": {
+        "task": "markets.tasks.clock.dispatch_pending",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
@@ -171,12 +194,21 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Bellwether <bellwether@{_s
 
 # --- Logs (config/logs.py) --------------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
-logs.configure(json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "json", level=env.text("LOG_LEVEL", "INFO"))
+logs.configure(
+    json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "json",
+    level=env.text("LOG_LEVEL", "INFO"),
+)
 
 # --- Bellwether -------------------------------------------------------------------------------------------------------
-STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits that a new trader begins with
-LOG_HOT_ONE_IN = env.number("LOG_HOT_ONE_IN", 100, least=1)  # answers from memory are logged one in so many; errors always
-STREAMS_PER_ADDRESS = env.number("STREAMS_PER_ADDRESS", 500, least=1)  # open streams from one address, in each process
+STARTING_GRANT = (
+    env.number("STARTING_GRANT", 1000) * 1_000_000
+)  # micro-credits that a new trader begins with
+LOG_HOT_ONE_IN = env.number(
+    "LOG_HOT_ONE_IN", 100, least=1
+)  # answers from memory are logged one in so many; errors always
+STREAMS_PER_ADDRESS = env.number(
+    "STREAMS_PER_ADDRESS", 500, least=1
+)  # open streams from one address, in each process
 STREAMS_PER_PROCESS = env.number("STREAMS_PER_PROCESS", 10_000, least=1)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, least=1)  # calls a minute and key
 

@@ -1,7 +1,5 @@
 """`make demo`: the whole product in one terminal."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets
@@ -109,7 +107,9 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CannotStart(f"Port {port} cannot be used ({error.strerror}). Try PORT={port + 1} make demo.") from None
+            raise CannotStart(
+                f"Port {port} cannot be used ({error.strerror}). Try PORT={port + 1} make demo."
+            ) from None
 
 
 def answers(url: str, key: str = "") -> bool:

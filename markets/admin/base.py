@@ -1,7 +1,5 @@
 """What all of the admin has in common: saving through services, amounts that people can read, and permissions by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +51,9 @@ class ServiceAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
 
-    def save_with_service(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Model:
+    def save_with_service(
+        self, request: StaffRequest, form: Any, formsets: Any, change: bool
+    ) -> Model:
         """Save what was typed and return the row. Raise Refused."""
         raise NotImplementedError
 

@@ -1,7 +1,5 @@
 """The log and the reports, to look at."""
 
-from __future__ import annotations
-
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -36,7 +34,16 @@ class ReportAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "market", "state", "progress", "requested_by", "created_at"]
     list_filter = ["kind", "state"]
     list_select_related = ["market", "requested_by"]
-    shown = ("kind", "market", "state", "progress", "download", "error", "requested_by", "created_at")
+    shown = (
+        "kind",
+        "market",
+        "state",
+        "progress",
+        "download",
+        "error",
+        "requested_by",
+        "created_at",
+    )
 
     def get_fields(self, request: HttpRequest, obj: Report | None = None) -> list[str]:
         permitted = may(request.user, Permission.EXPORT_DATA)

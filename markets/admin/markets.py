@@ -1,7 +1,5 @@
 """Markets by hand: a form that calls the services, and actions for their life."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -52,7 +50,9 @@ class MarketForm(ServiceForm):
         initial=100, min_value=1, max_digits=12, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
         help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
     )  # fmt: skip
-    source_url = forms.URLField(required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
+    source_url = forms.URLField(
+        required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget
+    )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
         required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=UnfoldAdminTextInputWidget,
@@ -78,8 +78,13 @@ class MarketForm(ServiceForm):
             "tags": lambda tags: [tag.slug for tag in tags],
             "liquidity": _micro,
         }
-        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {"version", "reason"}
-        values = {name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said}
+        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {
+            "version",
+            "reason",
+        }
+        values = {
+            name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said
+        }
         return cast(MarketChanges, values)
 
 
@@ -101,12 +106,18 @@ class OutcomeForm(ServiceForm):
 
     def draft(self) -> OutcomeDraft:
         probability = self.cleaned_data["probability"]
-        return OutcomeDraft(self.cleaned_data["label"], None if probability is None else _micro(probability))
+        return OutcomeDraft(
+            self.cleaned_data["label"], None if probability is None else _micro(probability)
+        )
 
 
 class OutcomeFormSet(BaseInlineFormSet):
     def drafts(self) -> list[OutcomeDraft]:
-        kept = [form for form in self.forms if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")]
+        kept = [
+            form
+            for form in self.forms
+            if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")
+        ]
         return [cast(OutcomeForm, form).draft() for form in kept]
 
 
@@ -126,14 +137,20 @@ class OutcomeInline(TabularInline):
     def price(self, outcome: Outcome) -> str:
         if not outcome.pk:
             return "–"
-        return next(to_percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk)
+        return next(
+            to_percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk
+        )
 
 
 class MarketActionForm(ActionForm):
     """The bar of actions, with what goes with "Resolve" and "Cancel"."""
 
-    outcome = forms.CharField(required=False, max_length=LABEL_LENGTH, label="Outcome", widget=UnfoldAdminTextInputWidget)
-    note = forms.CharField(required=False, max_length=500, label="Note", widget=UnfoldAdminTextInputWidget)
+    outcome = forms.CharField(
+        required=False, max_length=LABEL_LENGTH, label="Outcome", widget=UnfoldAdminTextInputWidget
+    )
+    note = forms.CharField(
+        required=False, max_length=500, label="Note", widget=UnfoldAdminTextInputWidget
+    )
 
     field_order = ["action", "select_across", "outcome", "note"]
 
@@ -145,13 +162,30 @@ LIQUIDITY = amount("liquidity", "Liquidity")
 class MarketAdmin(ServiceAdmin):
     form = MarketForm
     inlines = [OutcomeInline, EventInline]
-    list_display = ["name", "shown_status", "category", "prices", "close_at", amount("volume", "Traded"), "updated_at"]
+    list_display = [
+        "name",
+        "shown_status",
+        "category",
+        "prices",
+        "close_at",
+        amount("volume", "Traded"),
+        "updated_at",
+    ]
     list_filter = ["status", "category", "tags"]
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
     ordering = ["-id"]
     autocomplete_fields = ["category", "tags"]
-    readonly_fields = ["shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY]
+    readonly_fields = [
+        "shown_status",
+        "slug",
+        "seq",
+        "created_by",
+        "created_at",
+        "updated_at",
+        "page",
+        LIQUIDITY,
+    ]
     action_form = MarketActionForm
     actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
     has_operate_permission = asks(Permission.OPERATE_MARKET)
@@ -163,7 +197,14 @@ class MarketAdmin(ServiceAdmin):
         if editing:
             texts += ["version", "reason"] if obj and obj.trade_count else ["version"]
         trading = ["liquidity" if editing else LIQUIDITY, "open_at", "close_at"]
-        about = ["shown_status", "page", "source_url", "slug", "seq", ("created_by", "created_at", "updated_at")]
+        about = [
+            "shown_status",
+            "page",
+            "source_url",
+            "slug",
+            "seq",
+            ("created_by", "created_at", "updated_at"),
+        ]
         return [
             (None, {"fields": texts}),
             ("Trading", {"fields": trading}),
@@ -171,9 +212,15 @@ class MarketAdmin(ServiceAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
-        return Market.objects.select_related("category").prefetch_related("outcomes").defer("search_vector")
+        return (
+            Market.objects.select_related("category")
+            .prefetch_related("outcomes")
+            .defer("search_vector")
+        )
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
         return (matching(queryset, search_term) if search_term else queryset), False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -185,7 +232,9 @@ class MarketAdmin(ServiceAdmin):
 
     @admin.display(description="Prices")
     def prices(self, market: Market) -> str:
-        return " · ".join(f"{outcome.label} {to_percent(price)}" for outcome, price in market.priced()[:3])
+        return " · ".join(
+            f"{outcome.label} {to_percent(price)}" for outcome, price in market.priced()[:3]
+        )
 
     @admin.display(description="Page")
     def page(self, market: Market) -> str:
@@ -193,9 +242,13 @@ class MarketAdmin(ServiceAdmin):
             return "–"
         return format_html('<a href="{}">See it as viewers do</a>', market.get_absolute_url())
 
-    def save_with_service(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Market:
+    def save_with_service(
+        self, request: StaffRequest, form: Any, formsets: Any, change: bool
+    ) -> Market:
         written: MarketChanges = form.written()
-        outcomes = next((formset for formset in formsets if isinstance(formset, OutcomeFormSet)), None)
+        outcomes = next(
+            (formset for formset in formsets if isinstance(formset, OutcomeFormSet)), None
+        )
         if outcomes is not None and (drafts := outcomes.drafts()):
             written["outcomes"] = drafts
         now, actor = timezone.now(), request.user
@@ -212,7 +265,13 @@ class MarketAdmin(ServiceAdmin):
 
     # --- actions --------------------------------------------------------------------------------------------------
 
-    def _each(self, request: StaffRequest, queryset: QuerySet[Market], service: Callable[..., Market], done: str) -> None:
+    def _each(
+        self,
+        request: StaffRequest,
+        queryset: QuerySet[Market],
+        service: Callable[..., Market],
+        done: str,
+    ) -> None:
         """Call a service for every chosen market, and say how each went."""
         successes = 0
         for market in queryset:
@@ -242,15 +301,21 @@ class MarketAdmin(ServiceAdmin):
     def close(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         self._each(request, queryset, lifecycle.close_market, "closed")
 
-    @admin.action(description="Resolve to the outcome with the label beside", permissions=["resolve"])
+    @admin.action(
+        description="Resolve to the outcome with the label beside", permissions=["resolve"]
+    )
     def resolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         label, note = request.POST.get("outcome", "").strip(), request.POST.get("note", "")
 
         def settle(*, market_id: int, **who: Any) -> Market:
             winner = Outcome.objects.filter(market_id=market_id, label__iexact=label).first()
             if winner is None:
-                raise Invalid(outcome=f"It has no outcome {label!r}: write the label of the one that came true.")
-            return resolution.resolve_market(market_id=market_id, weights={winner.pk: MICRO}, note=note, **who)
+                raise Invalid(
+                    outcome=f"It has no outcome {label!r}: write the label of the one that came true."
+                )
+            return resolution.resolve_market(
+                market_id=market_id, weights={winner.pk: MICRO}, note=note, **who
+            )
 
         self._each(request, queryset, settle, "resolved")
 
@@ -280,7 +345,9 @@ class ShelfAdmin(ServiceAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.markets.exists())
 
-    def save_with_service(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Category | Tag:
+    def save_with_service(
+        self, request: StaffRequest, form: Any, formsets: Any, change: bool
+    ) -> Category | Tag:
         written = form.cleaned_data
         if change:
             return shelves.rename_shelf(shelf=form.instance, name=written["name"])

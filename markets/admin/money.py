@@ -1,7 +1,5 @@
 """The ledger and the trades, to look at; and granting credits."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import cast
 from uuid import uuid4
@@ -26,8 +24,12 @@ from markets.services import ledger
 class GrantFields(forms.Form):
     """How much is granted and why. A negative amount takes credits away."""
 
-    amount = forms.DecimalField(max_digits=15, decimal_places=6, label="Credits", widget=UnfoldAdminDecimalFieldWidget)
-    reason = forms.CharField(max_length=REASON_LENGTH, label="Reason", widget=UnfoldAdminTextInputWidget)
+    amount = forms.DecimalField(
+        max_digits=15, decimal_places=6, label="Credits", widget=UnfoldAdminDecimalFieldWidget
+    )
+    reason = forms.CharField(
+        max_length=REASON_LENGTH, label="Reason", widget=UnfoldAdminTextInputWidget
+    )
     request_key = forms.CharField(label="", initial=lambda: uuid4().hex, widget=forms.HiddenInput)
 
     use_required_attribute = False  # the bar of actions serves others, too
@@ -77,12 +79,18 @@ class AccountAdmin(ReadOnlyAdmin):
             except Refused as refusal:
                 messages.error(request, f"{account}: {refusal}")
             else:
-                messages.success(request, f"{account}: {to_text(credits_)} credits, {wanted['reason']}.")
+                messages.success(
+                    request, f"{account}: {to_text(credits_)} credits, {wanted['reason']}."
+                )
 
 
 class PostingInline(ReadOnlyInline):
     model = Posting
-    fields = readonly_fields = ["account", amount("amount", "Credits"), amount("balance", "Balance after")]
+    fields = readonly_fields = [
+        "account",
+        amount("amount", "Credits"),
+        amount("balance", "Balance after"),
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         return super().get_queryset(request).select_related("account__user", "account__market")
@@ -127,7 +135,16 @@ class PositionAdmin(ReadOnlyAdmin):
 class ResolutionAdmin(ReadOnlyAdmin):
     list_display = ["market", "resolved_at", "resolved_by", "reversed_at"]
     list_select_related = ["market", "resolved_by"]
-    shown = ("market", "paid", "evidence_url", "note", "resolved_at", "resolved_by", "entry", "reversed_at")
+    shown = (
+        "market",
+        "paid",
+        "evidence_url",
+        "note",
+        "resolved_at",
+        "resolved_by",
+        "entry",
+        "reversed_at",
+    )
 
     @admin.display(description="A share pays")
     def paid(self, resolution: Resolution) -> str:

@@ -1,7 +1,5 @@
 """Who follows what, who was told what, and whose keys are whose."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin, messages
@@ -77,11 +75,28 @@ class NotificationAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     """Keys are made by their owners (`POST /api/v1/me/keys/`, `manage.py issue_key`); staff can end them."""
 
-    list_display = ["__str__", "user", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    list_display = [
+        "__str__",
+        "user",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    ]
     list_filter = ["revoked_at"]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username"]
-    shown = ("user", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+    shown = (
+        "user",
+        "name",
+        "prefix",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
     actions = ["revoke"]
     has_manage_permission = asks(Permission.MANAGE_KEYS)
 

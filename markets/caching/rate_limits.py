@@ -1,7 +1,5 @@
 """How often one key may call: a fixed window of a minute, counted in Redis. Without Redis nobody is held back."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

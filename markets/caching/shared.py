@@ -7,8 +7,6 @@ Of all readers who miss at once, one reads the database: a single-flight lock in
 Without Redis every read is answered from PostgreSQL, and the log says so once. When it is back, it is told what it missed.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import time
@@ -58,7 +56,9 @@ def _key(name: str) -> str:
 async def aread_market(market_id: int) -> bytes:
     """Return what `read_market` does; a hit costs no thread."""
     held = await redis.aask(lambda client: client.get(_key(f"market:{market_id}")), None)
-    return _shown(market_id, _body(held)) if _body(held) else await in_thread(read_market, market_id)
+    return (
+        _shown(market_id, _body(held)) if _body(held) else await in_thread(read_market, market_id)
+    )
 
 
 def read_market(market_id: int) -> bytes:
@@ -109,7 +109,9 @@ def store_market(market_id: int, seq: int, body: bytes, *, ttl: int = TTL_SECOND
 
 def _put(client: Any, market_id: int, seq: int, body: bytes, ttl: int) -> int:
     lifetime = max(1, int(ttl * random.uniform(0.9, 1)))  # noqa: S311
-    return int(_store(keys=[_key(f"market:{market_id}")], args=[seq, body, lifetime], client=client))
+    return int(
+        _store(keys=[_key(f"market:{market_id}")], args=[seq, body, lifetime], client=client)
+    )
 
 
 def outdated_by(message: Mapping[str, Any]) -> list[int]:
@@ -143,7 +145,9 @@ def _remember(market_id: int, seq: int) -> None:
         _missed[market_id] = max(seq, _missed.get(market_id, 0))
 
 
-_missed: Final[dict[int, int]] = {}  # by market, the `seq` of the last event that Redis was not told of
+_missed: Final[
+    dict[int, int]
+] = {}  # by market, the `seq` of the last event that Redis was not told of
 _missing: Final = Lock()
 redis.returning.append(_catch_up)
 
@@ -165,7 +169,9 @@ def _fly(name: str, look: Callable[[], bytes], load: Callable[[], bytes]) -> byt
 def _flight(name: str) -> Iterator[bool]:
     """Give whether this reader holds the single-flight lock of this name. Without Redis every reader does."""
     key, begun = _key(f"flight:{name}"), time.monotonic()
-    mine = bool(redis.ask(lambda client: client.set(key, b"1", nx=True, px=int(FLIGHT_SECONDS * 1000)), 1))
+    mine = bool(
+        redis.ask(lambda client: client.set(key, b"1", nx=True, px=int(FLIGHT_SECONDS * 1000)), 1)
+    )
     try:
         yield mine
     finally:

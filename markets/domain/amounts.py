@@ -7,7 +7,9 @@ import re
 from typing import Final
 
 MICRO: Final = 1_000_000
-LARGEST: Final = 10**15  # millionths: a billion credits or shares, far inside BIGINT and exact in a double
+LARGEST: Final = (
+    10**15
+)  # millionths: a billion credits or shares, far inside BIGINT and exact in a double
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,6}))?")
 

@@ -35,7 +35,9 @@ class IllegalTransition(Refused):
     code = "illegal_transition"
 
     def __init__(self, verb: str, status: str, allowed: list[str]) -> None:
-        super().__init__(f"Cannot {verb} a market that is {status}: it must be {' or '.join(allowed)}.")
+        super().__init__(
+            f"Cannot {verb} a market that is {status}: it must be {' or '.join(allowed)}."
+        )
         self.status = status
 
 
@@ -43,14 +45,18 @@ class VersionConflict(Refused):
     code = "version_conflict"
 
     def __init__(self, given: int, current: int) -> None:
-        super().__init__(f"The market is at version {current}, your edit started from version {given}: read it again.")
+        super().__init__(
+            f"The market is at version {current}, your edit started from version {given}: read it again."
+        )
         self.current = current
 
 
 class Unauthenticated(Refused):
     code = "unauthenticated"
 
-    def __init__(self, why: str = "Send a valid key as 'Authorization: Bearer <key>', or sign in.") -> None:
+    def __init__(
+        self, why: str = "Send a valid key as 'Authorization: Bearer <key>', or sign in."
+    ) -> None:
         super().__init__(why)
 
 
@@ -119,7 +125,9 @@ class SlippageExceeded(Refused):
     code = "slippage_exceeded"
 
     def __init__(self, guard: str, limit: int, would_be: int) -> None:
-        super().__init__(f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: ask for a new quote.")
+        super().__init__(
+            f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: ask for a new quote."
+        )
 
 
 class TradeTooSmall(Refused):
@@ -144,7 +152,9 @@ class IdempotencyConflict(Refused):
     code = "idempotency_conflict"
 
     def __init__(self) -> None:
-        super().__init__("This client_order_id was used for another order: choose a new one for a new order.")
+        super().__init__(
+            "This client_order_id was used for another order: choose a new one for a new order."
+        )
 
 
 class AlreadyDone(Refused):
@@ -160,7 +170,9 @@ class PayoutSpent(Refused):
     code = "payout_spent"
 
     def __init__(self, short: dict[int, int]) -> None:
-        lacking = ", ".join(f"user {user} lacks {to_text(amount)}" for user, amount in list(short.items())[:5])
+        lacking = ", ".join(
+            f"user {user} lacks {to_text(amount)}" for user, amount in list(short.items())[:5]
+        )
         super().__init__(
             f"{len(short)} trader(s) have spent what they were paid ({lacking}): grant them what they lack, then try again."
         )

@@ -86,7 +86,9 @@ def check_open(status: str, close_at: datetime | None, now: datetime) -> None:
         raise errors.MarketNotActive("it has closed")
 
 
-def price(book: Book, outcome_ids: list[int], order: Order, floor: int, *, held: int | None) -> Quote:
+def price(
+    book: Book, outcome_ids: list[int], order: Order, floor: int, *, held: int | None
+) -> Quote:
     """Return the order's shares and cost, and the prices before and after.
 
     `held` is what the trader has of the outcome, in micro-shares; None asks for a quote, which looks at no holding. Prices
@@ -110,7 +112,9 @@ def price(book: Book, outcome_ids: list[int], order: Order, floor: int, *, held:
     if shares < LEAST_SHARES and (buying or shares != available):
         raise errors.TradeTooSmall(LEAST_SHARES)
     if book.shares[index] + shares > LARGEST:
-        raise errors.Invalid(shares=f"A market holds at most {to_text(LARGEST)} shares of an outcome.")
+        raise errors.Invalid(
+            shares=f"A market holds at most {to_text(LARGEST)} shares of an outcome."
+        )
     cost = book.cost(index, shares) if buying else book.proceeds(index, shares)
     if cost <= 0:
         raise errors.TradeTooSmall(LEAST_SHARES)

@@ -4,8 +4,6 @@ Groups give people these permissions (migration 0003 makes the first four), a su
 door of the admin and nothing behind it.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Any, Protocol
 

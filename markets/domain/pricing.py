@@ -32,7 +32,10 @@ class Book:
     def _exponents(self) -> list[float]:
         """`ln pi_i + s_i/b`, less the largest `s/b`: shares are compared as integers, so that large ones stay exact."""
         most = max(self.shares)
-        return [log(pi) + (sold - most) / self.liquidity for pi, sold in zip(self.prior, self.shares, strict=True)]
+        return [
+            log(pi) + (sold - most) / self.liquidity
+            for pi, sold in zip(self.prior, self.shares, strict=True)
+        ]
 
     def weights(self) -> list[float]:
         """Prices as floats that sum to 1 up to rounding."""
@@ -85,7 +88,9 @@ class Book:
         logs, x = self._logs(outcome), amount / self.liquidity
         log_p, log_q = logs
         ratio = log(expm1(x)) - log_p if x < LARGE else x - log_p
-        guess = self.liquidity * (_log_sum(0.0, ratio) if x < LARGE else x - log_p + log1p(-exp(log_q - x)))
+        guess = self.liquidity * (
+            _log_sum(0.0, ratio) if x < LARGE else x - log_p + log1p(-exp(log_q - x))
+        )
         return _last(lambda shares: self._cost(logs, shares) <= amount, int(guess))
 
     def shares_to_raise(self, outcome: int, amount: int) -> int | None:
@@ -93,7 +98,9 @@ class Book:
         logs, x = self._logs(outcome), amount / self.liquidity
         left = expm1(-x) / exp(logs[0]) if logs[0] > -LARGE else -1.0
         guess = -self.liquidity * log1p(left) if left > -1 else LARGEST
-        fewest = 1 + _last(lambda shares: self._proceeds(logs, shares) < amount, int(min(guess, LARGEST)))
+        fewest = 1 + _last(
+            lambda shares: self._proceeds(logs, shares) < amount, int(min(guess, LARGEST))
+        )
         return fewest if fewest <= LARGEST else None
 
 

@@ -1,7 +1,5 @@
 """What people may call things: limits and characters, checked the same way at every door."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -47,9 +45,16 @@ def line(field: str, text: str, *, most: int) -> str:
 def body(field: str, text: str) -> str:
     """Text of many lines, kept as written. Only what PostgreSQL or a terminal would choke on is refused."""
     if len(text) > TEXT_LENGTH:
-        raise Invalid(**{field: f"This has {len(text)} characters; at most {TEXT_LENGTH} are allowed."})
-    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r" for character in text):
-        raise Invalid(**{field: "Control characters are not allowed, apart from tabs and new lines."})
+        raise Invalid(
+            **{field: f"This has {len(text)} characters; at most {TEXT_LENGTH} are allowed."}
+        )
+    if any(
+        unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r"
+        for character in text
+    ):
+        raise Invalid(
+            **{field: "Control characters are not allowed, apart from tabs and new lines."}
+        )
     return text
 
 
@@ -60,7 +65,11 @@ def link(field: str, url: str) -> str:
     if url:
         try:
             URLValidator(schemes=["http", "https"])(url)
-            plain = url.isprintable() and not set(url) & set(' \\<>"`{}') and "@" not in url.split("/")[2]
+            plain = (
+                url.isprintable()
+                and not set(url) & set(' \\<>"`{}')
+                and "@" not in url.split("/")[2]
+            )
         except ValidationError:
             plain = False
         if not plain:
@@ -90,17 +99,31 @@ DEFAULT_OUTCOMES: Final = (OutcomeDraft("Yes"), OutcomeDraft("No"))
 def outcomes(drafts: Sequence[OutcomeDraft]) -> list[tuple[str, int]]:
     """Labels and priors in millionths, 2 to 20, distinct, summing to exactly a million."""
     if not FEWEST_OUTCOMES <= len(drafts) <= MOST_OUTCOMES:
-        raise Invalid(outcomes=f"A market has {FEWEST_OUTCOMES} to {MOST_OUTCOMES} outcomes; this has {len(drafts)}.")
+        raise Invalid(
+            outcomes=f"A market has {FEWEST_OUTCOMES} to {MOST_OUTCOMES} outcomes; this has {len(drafts)}."
+        )
     labels = [line("outcomes", draft.label, most=LABEL_LENGTH) for draft in drafts]
-    if len({_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).casefold() for label in labels}) < len(labels):
+    if len(
+        {_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).casefold() for label in labels}
+    ) < len(labels):
         raise Invalid(outcomes="Two outcomes have labels that look the same.")
     given = [draft.probability for draft in drafts if draft.probability is not None]
     open_places = len(drafts) - len(given)
     rest = MICRO - sum(given)
     if not open_places and rest:
-        raise Invalid(outcomes=f"The probabilities sum to {to_text(sum(given))}; they must sum to 1.")
-    shares = iter([rest // open_places + (i < rest % open_places) for i in range(open_places)] if open_places else [])
-    priors = [draft.probability if draft.probability is not None else next(shares) for draft in drafts]
+        raise Invalid(
+            outcomes=f"The probabilities sum to {to_text(sum(given))}; they must sum to 1."
+        )
+    shares = iter(
+        [rest // open_places + (i < rest % open_places) for i in range(open_places)]
+        if open_places
+        else []
+    )
+    priors = [
+        draft.probability if draft.probability is not None else next(shares) for draft in drafts
+    ]
     if min(priors) < LEAST_PROBABILITY:
-        raise Invalid(outcomes=f"Every probability must be at least {to_text(LEAST_PROBABILITY)}, and they must sum to 1.")
+        raise Invalid(
+            outcomes=f"Every probability must be at least {to_text(LEAST_PROBABILITY)}, and they must sum to 1."
+        )
     return list(zip(labels, priors, strict=True))

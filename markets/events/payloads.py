@@ -3,8 +3,6 @@
 A payload that has a field too many or too few cannot be made, so the log holds nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal

@@ -3,8 +3,6 @@
 `on_commit` stands here and nowhere else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import datetime
 from functools import partial
@@ -27,7 +25,9 @@ _FEED_TRANSACTION = """greatest(pg_current_xact_id(), (
     SELECT transaction FROM markets_event WHERE market_id = %s AND seq = %s))"""
 
 
-def record(market: Market, payload: Payload, *, actor: AbstractBaseUser | None, now: datetime) -> Event:
+def record(
+    market: Market, payload: Payload, *, actor: AbstractBaseUser | None, now: datetime
+) -> Event:
     """Append an event with the market's next `seq` and return it.
 
     The caller holds the market's row lock (or has just inserted the row) inside a transaction.

@@ -1,7 +1,5 @@
 """Hands work to a worker by the task's name, so that whoever starts a task need not import it."""
 
-from __future__ import annotations
-
 import time
 from typing import Final
 

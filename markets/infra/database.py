@@ -1,7 +1,5 @@
 """What to do about a database that is slow, locked or silent (the limits themselves are in the settings)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

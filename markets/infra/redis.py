@@ -1,7 +1,5 @@
 """The cache's server, through django-redis; and what to do while it does not answer."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading
@@ -31,9 +29,13 @@ class Redis:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.away = False
-        self.returning: list[Callable[[], None]] = []  # each tells it what it missed; called again when it is no longer away
+        self.returning: list[
+            Callable[[], None]
+        ] = []  # each tells it what it missed; called again when it is no longer away
         self._run: str | None = None  # which start of the server this is
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (
+            WeakKeyDictionary()
+        )
 
     def ask(self, work: Callable[[Any], T], otherwise: T) -> T:
         """The result of `work(client)`, or `otherwise` while Redis is away. The log has one line per outage."""

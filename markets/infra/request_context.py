@@ -1,7 +1,5 @@
 """What is known of the request or task that is being worked on: its id, and the error that ended it."""
 
-from __future__ import annotations
-
 import re
 import time
 from contextvars import ContextVar
@@ -41,7 +39,9 @@ class RequestLog:
     def __init__(self, app: ASGI3Application) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -56,10 +56,15 @@ class RequestLog:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [*event.get("headers", []), (b"x-request-id", request_id.encode())]
+                event["headers"] = [
+                    *event.get("headers", []),
+                    (b"x-request-id", request_id.encode()),
+                ]
             await send(event)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id, method=method, path=scope["path"]):
+        with structlog.contextvars.bound_contextvars(
+            request_id=request_id, method=method, path=scope["path"]
+        ):
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception as error:
@@ -67,8 +72,13 @@ class RequestLog:
                 raise
             finally:
                 _failure.reset(token)
-                facts: dict[str, Any] = {"status": status, "duration_ms": round((time.perf_counter() - begun) * 1000, 2)}
+                facts: dict[str, Any] = {
+                    "status": status,
+                    "duration_ms": round((time.perf_counter() - begun) * 1000, 2),
+                }
                 if errors:
-                    logger.error("request_failed", error=repr(errors[0]), exc_info=errors[0], **facts)
+                    logger.error(
+                        "request_failed", error=repr(errors[0]), exc_info=errors[0], **facts
+                    )
                 else:
                     logger.info("request_completed", **facts)

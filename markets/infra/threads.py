@@ -23,7 +23,9 @@ logger = structlog.get_logger("bellwether")
 HOP_SECONDS: float = 15.0  # more than a statement may take; an import has its own limit
 IMPORT_SECONDS: Final = 600.0
 
-_threads = ThreadPoolExecutor(max_workers=12, thread_name_prefix="database")  # below DATABASE_POOL: pages need some too
+_threads = ThreadPoolExecutor(
+    max_workers=12, thread_name_prefix="database"
+)  # below DATABASE_POOL: pages need some too
 _hops: dict[int, tuple[float, Any]] = {}  # by thread: when its hop must be over, and its connection
 
 

@@ -1,7 +1,5 @@
 """Keeps a market whose row is locked from holding up everybody else."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

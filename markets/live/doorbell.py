@@ -5,8 +5,6 @@ with an event loop that sends for all of them: ringing costs the writer a queue 
 nothing. A ring may be lost: the relay finds out from the database.
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import os
@@ -21,7 +19,9 @@ logger = structlog.get_logger("bellwether.live")
 
 LAYER: Final = "doorbell"
 GROUP: Final = "events"
-PAUSE: Final = 0.02  # seconds between two messages: a lone ring leaves at once, a burst leaves together
+PAUSE: Final = (
+    0.02  # seconds between two messages: a lone ring leaves at once, a burst leaves together
+)
 MOST_WAITING: Final = 10_000  # messages; beyond that a lost ring is cheaper than memory
 
 

@@ -3,8 +3,6 @@
 Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Mapping
@@ -16,7 +14,10 @@ from markets.models import Market
 from markets.presenters.market import present_market_in_short
 
 HEARTBEAT: Final = b": still here\n\n"
-EARLIEST_RETURN, LATEST_RETURN = 1000, 4000  # ms until a viewer who lost the server tries again: spread, so no stampede
+EARLIEST_RETURN, LATEST_RETURN = (
+    1000,
+    4000,
+)  # ms until a viewer who lost the server tries again: spread, so no stampede
 
 
 def retry(after_ms: int | None = None) -> bytes:

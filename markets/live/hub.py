@@ -1,7 +1,5 @@
 """Who watches what in this process, and how many may."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import Counter

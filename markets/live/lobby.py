@@ -61,7 +61,11 @@ class Lobby:
         """Gives where to begin. The feed is filled from before that on, and with what the shared snapshot is too old for."""
         self.feeds.add(feed)
         now = asyncio.get_running_loop().time()
-        if self.reading is None or now >= self.read_at + SNAPSHOT_FOR or (self.reading.done() and self.reading.exception()):
+        if (
+            self.reading is None
+            or now >= self.read_at + SNAPSHOT_FOR
+            or (self.reading.done() and self.reading.exception())
+        ):
             self.read_at, self.since = now, {}
             self.reading = asyncio.create_task(in_thread(_snapshot))
         since = self.since
@@ -99,7 +103,9 @@ class LobbyFeed(Feed):
         super().__init__(viewer)
         self.lobby = lobby
         self.latest: dict[int, Frame] = {}
-        self.known: dict[int, int] = {}  # what the snapshot said, for as long as it may be said again
+        self.known: dict[
+            int, int
+        ] = {}  # what the snapshot said, for as long as it may be said again
         self.known_until = 0.0
 
     async def open(self, after: str | None) -> list[Frame]:  # noqa: ARG002  (there is no position to resume from)
@@ -123,7 +129,9 @@ class LobbyFeed(Feed):
 
     async def take(self) -> list[Frame]:
         latest, self.latest = self.latest, {}
-        return [frame for frame in latest.values() if frame.seq > self.known.get(frame.market_id, -1)]
+        return [
+            frame for frame in latest.values() if frame.seq > self.known.get(frame.market_id, -1)
+        ]
 
 
 def _snapshot() -> Snapshot:

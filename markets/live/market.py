@@ -1,7 +1,5 @@
 """The viewers of one market: every event, in order, without gap or repeat."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Callable
@@ -63,7 +61,9 @@ class Topic:
         assert self.seq is not None
         try:
             while self.feeds and self.seq < self.heard:
-                missed = await in_thread(history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED)
+                missed = await in_thread(
+                    history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED
+                )
                 if not missed:
                     self.heard = self.seq
                 for event in missed:

@@ -3,8 +3,6 @@
 The doorbell says only whose something changed, never what; so nothing private passes through it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 

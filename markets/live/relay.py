@@ -1,7 +1,5 @@
 """One subscription per process: hears the doorbell, and asks the database now and then what it did not hear."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -20,7 +18,9 @@ from markets.live.hub import Hub
 logger = structlog.get_logger("bellwether.live")
 
 CHECK_EVERY: Final = 2.0  # seconds; the longest that a lost ring goes unnoticed
-RECHECK_EVERY: Final = 30.0  # seconds; the longest that a revoked key goes on hearing what is its owner's
+RECHECK_EVERY: Final = (
+    30.0  # seconds; the longest that a revoked key goes on hearing what is its owner's
+)
 FAREWELL: Final = 3.0  # seconds that a server which stops gives to telling its viewers
 
 
@@ -40,7 +40,9 @@ class Relay:
             asyncio.create_task(self._every(CHECK_EVERY, lambda: self.hub.check(timezone.now()))),
             asyncio.create_task(self._every(RECHECK_EVERY, self.hub.recheck)),
         ]
-        with contextlib.suppress(ValueError):  # an event loop outside the main thread has no say in signals
+        with contextlib.suppress(
+            ValueError
+        ):  # an event loop outside the main thread has no say in signals
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before_stopping(number)
 

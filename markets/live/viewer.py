@@ -52,13 +52,17 @@ class Viewer:
         self.feeds: dict[Hashable, Feed] = {}
         self.said: list[Frame] = []  # first frames and answers: before anything of the feeds
         self.ready: list[Feed] = []  # those with something to take
-        self.holding = False  # nothing is written while an answer of several parts is being put together
+        self.holding = (
+            False  # nothing is written while an answer of several parts is being put together
+        )
         self.arrived = asyncio.Event()
         self.clock = asyncio.get_running_loop().time
         self.wrote_at = self.clock()
         self.writing_since: float | None = None
         self.ends_at = self.wrote_at + LONGEST_STREAM * random.uniform(0.75, 1)  # noqa: S311
-        self.return_ms: int | None = None  # set when it is to end, and then says when it should come back
+        self.return_ms: int | None = (
+            None  # set when it is to end, and then says when it should come back
+        )
 
     async def follow(self, feed: Feed, after: str | None = None) -> None:
         """Add a feed; its first frames come before all later ones. Raises NotFound."""

@@ -24,15 +24,25 @@ class Event(models.Model):
     type = models.CharField(max_length=40)
     at = models.DateTimeField()
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     payload = models.JSONField(default=dict)
-    prices = models.JSONField(default=dict, help_text="Each outcome's price after the event, as a decimal string.")
+    prices = models.JSONField(
+        default=dict, help_text="Each outcome's price after the event, as a decimal string."
+    )
     request_id = models.CharField(max_length=64, blank=True)
     transaction = TransactionIdField(
-        db_default=CurrentTransaction(), help_text="Of what wrote it or its predecessor: with the id, the order to read in."
+        db_default=CurrentTransaction(),
+        help_text="Of what wrote it or its predecessor: with the id, the order to read in.",
     )
-    pending = models.BooleanField(default=True, help_text="Reactions (notifications, search index) are still to come.")
+    pending = models.BooleanField(
+        default=True, help_text="Reactions (notifications, search index) are still to come."
+    )
 
     objects = EventQuerySet.as_manager()
 

@@ -1,7 +1,5 @@
 """How far somebody has read the exact feed of all events."""
 
-from __future__ import annotations
-
 from django.db import models
 
 from markets.models.fields import TransactionIdField

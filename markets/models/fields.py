@@ -1,7 +1,5 @@
 """Column types of PostgreSQL that Django does not know."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import models

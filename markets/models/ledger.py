@@ -16,21 +16,29 @@ class Account(models.Model):
         TRADER = "trader"
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    market = models.OneToOneField(Market, models.PROTECT, null=True, blank=True, related_name="account")
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="account")
+    market = models.OneToOneField(
+        Market, models.PROTECT, null=True, blank=True, related_name="account"
+    )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="account"
+    )
     balance = models.BigIntegerField(default=0)
 
     class Meta:
         permissions = [("grant_credits", "Can grant credits and take them")]
         constraints = [
-            models.CheckConstraint(condition=Q(kind="issuance") | Q(balance__gte=0), name="account_not_overdrawn"),
+            models.CheckConstraint(
+                condition=Q(kind="issuance") | Q(balance__gte=0), name="account_not_overdrawn"
+            ),
             models.CheckConstraint(
                 condition=Q(kind="issuance", market=None, user=None)
                 | Q(kind="market", market__isnull=False, user=None)
                 | Q(kind="trader", market=None, user__isnull=False),
                 name="account_has_its_owner",
             ),
-            models.UniqueConstraint(fields=["kind"], condition=Q(kind="issuance"), name="account_one_issuance"),
+            models.UniqueConstraint(
+                fields=["kind"], condition=Q(kind="issuance"), name="account_one_issuance"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -51,20 +59,34 @@ class JournalEntry(models.Model):
 
     kind = models.CharField(max_length=9, choices=Kind.choices)
     at = models.DateTimeField()
-    market = models.ForeignKey(Market, models.PROTECT, null=True, blank=True, related_name="entries")
+    market = models.ForeignKey(
+        Market, models.PROTECT, null=True, blank=True, related_name="entries"
+    )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     note = models.CharField(max_length=300, blank=True)
     request_key = models.CharField(
-        max_length=80, null=True, blank=True, help_text="Of the form that asked for it: it acts once."
+        max_length=80,
+        null=True,
+        blank=True,
+        help_text="Of the form that asked for it: it acts once.",
     )
-    reverses = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="reversed_by")
+    reverses = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"
+    )
 
     class Meta:
         verbose_name_plural = "journal entries"
         constraints = [
-            models.UniqueConstraint(fields=["request_key"], condition=Q(request_key__isnull=False), name="entry_once")
+            models.UniqueConstraint(
+                fields=["request_key"], condition=Q(request_key__isnull=False), name="entry_once"
+            )
         ]
 
     def __str__(self) -> str:
@@ -94,7 +116,9 @@ class AuditRun(models.Model):
     """What the audit of the whole ledger found."""
 
     at = models.DateTimeField()
-    breaches = models.JSONField(default=list, help_text="[{check, subject, detail}]; empty when all is well.")
+    breaches = models.JSONField(
+        default=list, help_text="[{check, subject, detail}]; empty when all is well."
+    )
     checks = models.IntegerField(default=0)
 
     class Meta:

@@ -67,7 +67,9 @@ class MarketQuerySet(models.QuerySet["Market"]):
         )
         volume = candles.order_by().values("market").annotate(total=Sum("volume")).values("total")
         return (
-            self.annotate(volume_24h=Coalesce(Subquery(volume, output_field=models.BigIntegerField()), 0))
+            self.annotate(
+                volume_24h=Coalesce(Subquery(volume, output_field=models.BigIntegerField()), 0)
+            )
             .select_related("category")
             .prefetch_related("outcomes", "tags", "resolutions__payouts")
             .defer("search_vector")
@@ -82,30 +84,47 @@ class Market(models.Model):
     description = models.TextField(blank=True)
     resolution_criteria = models.TextField(blank=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
-    category = models.ForeignKey(Category, models.PROTECT, null=True, blank=True, related_name="markets")
+    category = models.ForeignKey(
+        Category, models.PROTECT, null=True, blank=True, related_name="markets"
+    )
     tags = models.ManyToManyField(Tag, blank=True, related_name="markets")
-    liquidity = models.BigIntegerField(default=DEFAULT_LIQUIDITY, help_text="LMSR's b, in micro-shares.")
+    liquidity = models.BigIntegerField(
+        default=DEFAULT_LIQUIDITY, help_text="LMSR's b, in micro-shares."
+    )
     price_floor = models.BigIntegerField(
-        default=1000, help_text="In millionths: no trade takes a price below this, nor above one less this."
+        default=1000,
+        help_text="In millionths: no trade takes a price below this, nor above one less this.",
     )
     open_at = models.DateTimeField(null=True, blank=True)
     close_at = models.DateTimeField(null=True, blank=True)
-    public = models.BooleanField(default=False, help_text="Set when it stops being a draft, and for good.")
-    public_from = models.BigIntegerField(null=True, blank=True, help_text="The `seq` at which its public log begins.")
+    public = models.BooleanField(
+        default=False, help_text="Set when it stops being a draft, and for good."
+    )
+    public_from = models.BigIntegerField(
+        null=True, blank=True, help_text="The `seq` at which its public log begins."
+    )
     external_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
     source_url = models.URLField(max_length=500, blank=True)
 
-    seq = models.BigIntegerField(default=0, help_text="Events so far: gapless, taken under this row's lock.")
-    version = models.IntegerField(default=1, help_text="Rises with every edit by staff; If-Match compares it.")
+    seq = models.BigIntegerField(
+        default=0, help_text="Events so far: gapless, taken under this row's lock."
+    )
+    version = models.IntegerField(
+        default=1, help_text="Rises with every edit by staff; If-Match compares it."
+    )
     volume = models.BigIntegerField(default=0)
     trade_count = models.BigIntegerField(default=0)
     trader_count = models.BigIntegerField(default=0)
     # Indexed, so a trade changes them only now and then: else each would write to every index of this table (see trade_sql).
-    ranked_volume = models.BigIntegerField(default=0, help_text="The volume for sorting, up to 2 % behind.")
+    ranked_volume = models.BigIntegerField(
+        default=0, help_text="The volume for sorting, up to 2 % behind."
+    )
     active_at = models.DateTimeField(help_text="The last event for sorting, up to a minute behind.")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When the last event happened.")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects = MarketQuerySet.as_manager()
@@ -119,25 +138,39 @@ class Market(models.Model):
             ("export_data", "Can build and download reports"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=Status.values), name="market_status_known"),
             models.CheckConstraint(
-                condition=Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]), name="market_live_is_public"
+                condition=Q(status__in=Status.values), name="market_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(public=True, public_from__isnull=False) | Q(public=False, public_from=None),
+                condition=Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]),
+                name="market_live_is_public",
+            ),
+            models.CheckConstraint(
+                condition=Q(public=True, public_from__isnull=False)
+                | Q(public=False, public_from=None),
                 name="market_public_log_begins",
             ),
             models.CheckConstraint(condition=Q(name__regex=r"\S"), name="market_name_not_blank"),
-            models.CheckConstraint(condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"),
             models.CheckConstraint(
-                condition=~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False), name="market_scheduled_has_open_at"
+                condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False),
+                name="market_scheduled_has_open_at",
             ),
             models.CheckConstraint(condition=Q(liquidity__gt=0), name="market_liquidity_positive"),
             models.CheckConstraint(
-                condition=Q(price_floor__gt=0, price_floor__lt=MICRO // 2), name="market_price_floor_inside"
+                condition=Q(price_floor__gt=0, price_floor__lt=MICRO // 2),
+                name="market_price_floor_inside",
             ),
             models.CheckConstraint(
-                condition=Q(seq__gte=0, version__gte=1, volume__gte=0, trade_count__gte=0, trader_count__gte=0),
+                condition=Q(
+                    seq__gte=0,
+                    version__gte=1,
+                    volume__gte=0,
+                    trade_count__gte=0,
+                    trader_count__gte=0,
+                ),
                 name="market_counters_not_negative",
             ),
         ]
@@ -158,7 +191,9 @@ class Market(models.Model):
     def priced(self) -> list[tuple[Outcome, int]]:
         """The outcomes in their order, each with its price in millionths; the prices sum to a million."""
         outcomes = list(self.outcomes.all())
-        prices = Book([o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity).prices()
+        prices = Book(
+            [o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity
+        ).prices()
         return list(zip(outcomes, prices, strict=True))
 
     def price_texts(self) -> dict[str, str]:
@@ -172,19 +207,28 @@ class Outcome(models.Model):
     market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes", db_index=False)
     position = models.SmallIntegerField()
     label = models.CharField(max_length=120)
-    probability = models.BigIntegerField(help_text="The prior, in millionths; a market's sum to a million.")
+    probability = models.BigIntegerField(
+        help_text="The prior, in millionths; a market's sum to a million."
+    )
     shares = models.BigIntegerField(default=0, help_text="Micro-shares that traders hold.")
 
     class Meta:
         ordering = ["market_id", "position"]
         constraints = [
             models.UniqueConstraint(
-                fields=["market", "position"], name="outcome_position_once", deferrable=models.Deferrable.DEFERRED
+                fields=["market", "position"],
+                name="outcome_position_once",
+                deferrable=models.Deferrable.DEFERRED,
             ),
             models.UniqueConstraint(
-                fields=["market", "label"], name="outcome_label_once", deferrable=models.Deferrable.DEFERRED
+                fields=["market", "label"],
+                name="outcome_label_once",
+                deferrable=models.Deferrable.DEFERRED,
             ),
-            models.CheckConstraint(condition=Q(probability__gt=0, probability__lt=MICRO), name="outcome_probability_inside"),
+            models.CheckConstraint(
+                condition=Q(probability__gt=0, probability__lt=MICRO),
+                name="outcome_probability_inside",
+            ),
             models.CheckConstraint(condition=Q(shares__gte=0), name="outcome_shares_not_negative"),
         ]
 

@@ -11,7 +11,9 @@ from markets.models.market import Category
 class CategoryFollow(models.Model):
     """A user who wants to hear of new markets in a category."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="followed_categories")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="followed_categories"
+    )
     category = models.ForeignKey(Category, models.CASCADE, related_name="followers")
 
     class Meta:
@@ -29,12 +31,16 @@ class Notification(models.Model):
     text = models.CharField(max_length=400)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
-    email_due = models.BooleanField(default=False, help_text="An e-mail is to be sent and was not yet.")
+    email_due = models.BooleanField(
+        default=False, help_text="An e-mail is to be sent and was not yet."
+    )
 
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["user", "event"], name="notified_once")]
-        indexes = [models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due")
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -24,22 +24,38 @@ class Report(models.Model):
         FAILED = "failed"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    market = models.ForeignKey(Market, models.CASCADE, null=True, blank=True, related_name="reports")
+    market = models.ForeignKey(
+        Market, models.CASCADE, null=True, blank=True, related_name="reports"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
-    progress = models.SmallIntegerField(default=0, validators=[MaxValueValidator(100)], help_text="0 to 100.")
+    progress = models.SmallIntegerField(
+        default=0, validators=[MaxValueValidator(100)], help_text="0 to 100."
+    )
     file = models.FileField(upload_to="reports/", blank=True)
     error = models.CharField(max_length=300, blank=True)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports"
+    )
     request_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
-    touched_at = models.DateTimeField(help_text="When its worker was last seen; beat queues a silent one again.")
+    touched_at = models.DateTimeField(
+        help_text="When its worker was last seen; beat queues a silent one again."
+    )
 
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(progress__gte=0, progress__lte=100), name="report_progress_percent"),
+            models.CheckConstraint(
+                condition=Q(progress__gte=0, progress__lte=100), name="report_progress_percent"
+            ),
         ]
-        indexes = [models.Index(fields=["touched_at"], condition=Q(state__in=["queued", "running"]), name="report_open")]
+        indexes = [
+            models.Index(
+                fields=["touched_at"],
+                condition=Q(state__in=["queued", "running"]),
+                name="report_open",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} ({self.state})"

@@ -15,13 +15,26 @@ class Resolution(models.Model):
     evidence_url = models.URLField(max_length=500, blank=True)
     note = models.TextField(blank=True)
     resolved_at = models.DateTimeField()
-    resolved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
-    entry = models.ForeignKey(JournalEntry, models.PROTECT, null=True, blank=True, related_name="+", help_text="What it paid.")
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    entry = models.ForeignKey(
+        JournalEntry,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What it paid.",
+    )
     reversed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["market"], condition=Q(reversed_at=None), name="resolution_one_stands")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["market"], condition=Q(reversed_at=None), name="resolution_one_stands"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.market} resolved {self.resolved_at:%Y-%m-%d}"

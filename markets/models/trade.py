@@ -19,7 +19,9 @@ class Trade(models.Model):
     # No index of their own where one below begins with the column: each would cost every trade, and mislead the planner.
     market = models.ForeignKey(Market, models.PROTECT, related_name="trades", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="trades")
-    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades", db_index=False)
+    trader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades", db_index=False
+    )
     side = models.CharField(max_length=4, choices=Side.choices)
     shares = models.BigIntegerField()
     cost = models.BigIntegerField()
@@ -38,7 +40,9 @@ class Trade(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["trader", "client_order_id"], name="trade_order_once"),
             models.UniqueConstraint(fields=["market", "seq"], name="trade_seq_once"),
-            models.CheckConstraint(condition=Q(shares__gt=0, cost__gt=0), name="trade_moves_something"),
+            models.CheckConstraint(
+                condition=Q(shares__gt=0, cost__gt=0), name="trade_moves_something"
+            ),
         ]
         indexes = [models.Index(fields=["market", "-id"], name="trade_newest")]
 
@@ -52,11 +56,15 @@ class Position(models.Model):
     `net_cost` is all that was paid for it less all that was got for it by selling, `payout` what it settled at.
     """
 
-    trader = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions", db_index=False)
+    trader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions", db_index=False
+    )
     market = models.ForeignKey(Market, models.PROTECT, related_name="positions", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="positions")
     shares = models.BigIntegerField(default=0)
-    cost_basis = models.BigIntegerField(default=0, help_text="What the shares still held have cost.")
+    cost_basis = models.BigIntegerField(
+        default=0, help_text="What the shares still held have cost."
+    )
     realised = models.BigIntegerField(default=0, help_text="Profit taken by selling.")
     net_cost = models.BigIntegerField(default=0)
     payout = models.BigIntegerField(default=0)
@@ -65,7 +73,10 @@ class Position(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["trader", "outcome"], name="position_once"),
-            models.CheckConstraint(condition=Q(shares__gte=0, cost_basis__gte=0, payout__gte=0), name="position_not_negative"),
+            models.CheckConstraint(
+                condition=Q(shares__gte=0, cost_basis__gte=0, payout__gte=0),
+                name="position_not_negative",
+            ),
         ]
         indexes = [models.Index(fields=["market", "trader"], name="position_of_market")]
 
@@ -91,7 +102,9 @@ class Candle(models.Model):
     volume = models.BigIntegerField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["outcome", "period", "start"], name="candle_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["outcome", "period", "start"], name="candle_once")
+        ]
         indexes = [models.Index(fields=["market", "period", "start"], name="candle_of_market")]
 
     def __str__(self) -> str:

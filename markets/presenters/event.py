@@ -1,7 +1,5 @@
 """An event of a market's log."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.time import time_text

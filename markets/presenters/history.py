@@ -1,7 +1,5 @@
 """Prices over time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.amounts import to_text
@@ -17,5 +15,7 @@ def present_point(point: PricePoint) -> dict[str, Any]:
 
 def present_bar(bar: Bar) -> dict[str, Any]:
     """Return one candlestick."""
-    amounts = {name: to_text(getattr(bar, name)) for name in ("open", "high", "low", "close", "volume")}
+    amounts = {
+        name: to_text(getattr(bar, name)) for name in ("open", "high", "low", "close", "volume")
+    }
     return {"start": time_text(bar.start), **amounts}

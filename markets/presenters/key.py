@@ -1,7 +1,5 @@
 """An API key, without its secret."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.time import time_text

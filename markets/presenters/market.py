@@ -1,7 +1,5 @@
 """A market, whole and in short."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,7 +25,12 @@ def present_market(market: Market) -> dict[str, Any]:
         "created_at": time_text(market.created_at),
         "updated_at": time_text(market.updated_at),
         "outcomes": [
-            {"id": outcome.pk, "label": outcome.label, "price": to_text(price), "shares": to_text(outcome.shares)}
+            {
+                "id": outcome.pk,
+                "label": outcome.label,
+                "price": to_text(price),
+                "shares": to_text(outcome.shares),
+            }
             for outcome, price in market.priced()
         ],
         "liquidity": to_text(market.liquidity),
@@ -48,7 +51,9 @@ def _resolution(resolutions: Iterable[Resolution]) -> dict[str, Any] | None:
             payouts = resolution.payouts.all()
             return {
                 "resolved_at": time_text(resolution.resolved_at),
-                "payouts": [{"outcome_id": p.outcome_id, "weight": to_text(p.weight)} for p in payouts],
+                "payouts": [
+                    {"outcome_id": p.outcome_id, "weight": to_text(p.weight)} for p in payouts
+                ],
                 "evidence_url": resolution.evidence_url or None,
                 "note": resolution.note,
             }

@@ -1,7 +1,5 @@
 """What the private stream tells a person: fills, movements of their balance, notifications."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.amounts import to_text
@@ -13,7 +11,11 @@ from markets.presenters.trade import present_own_trade
 def present_movement(posting: Posting, trade: Trade | None) -> dict[str, Any]:
     """Return a movement of the person's money: a `fill` when a trade of theirs made it, otherwise a `balance`."""
     entry = posting.entry
-    known = {"at": time_text(entry.at), "market_id": entry.market_id, "balance": to_text(posting.balance)}
+    known = {
+        "at": time_text(entry.at),
+        "market_id": entry.market_id,
+        "balance": to_text(posting.balance),
+    }
     if trade is not None:
         return {"type": "fill", **known, "trade": present_own_trade(trade)}
     return {

@@ -1,7 +1,5 @@
 """What a trader has: holdings at current prices, their sum, and a line of the statement."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,7 +47,9 @@ def present_position(position: Position) -> dict[str, Any]:
     }
 
 
-def present_summary(user: AbstractBaseUser, balance: int, positions: Iterable[Position]) -> dict[str, Any]:
+def present_summary(
+    user: AbstractBaseUser, balance: int, positions: Iterable[Position]
+) -> dict[str, Any]:
     """Return the balance (given in micro-credits), the value of what is held, and profit."""
     held = [_figures(position) for position in positions]
     return {

@@ -1,7 +1,5 @@
 """A quote."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.amounts import to_text

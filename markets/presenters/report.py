@@ -1,7 +1,5 @@
 """A report: how far it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.time import time_text

@@ -1,7 +1,5 @@
 """A trade, as everybody sees it and as its trader does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markets.domain.amounts import MICRO, to_text

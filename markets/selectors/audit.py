@@ -1,7 +1,5 @@
 """The audit: every promise about money and the log, checked on the whole database."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

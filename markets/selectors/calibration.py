@@ -1,7 +1,5 @@
 """How good the crowd's prices were, against how things turned out."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from markets.domain.amounts import MICRO

@@ -1,7 +1,5 @@
 """The list of markets: filtered, searched, sorted, one page at a time."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from markets.models import Market, Status

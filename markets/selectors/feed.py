@@ -6,8 +6,6 @@ transactions' ids, and only what no running transaction can still come before is
 larger of its own transaction's and its predecessor's: within a market the feed has the order of `seq`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.db.models import BooleanField

@@ -1,7 +1,5 @@
 """Reads of what happened: the event log, trades, and prices over time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -36,10 +34,17 @@ def newest_since(at: datetime, *, most: int = 5000) -> list[Event]:
     return list(recent.order_by("market_id", "-seq").distinct("market_id")[:most])
 
 
-def event_page(market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False) -> Page[Event]:
+def event_page(
+    market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False
+) -> Page[Event]:
     """Return one page of the market's log behind `after_seq`, oldest first; with `drafts` from before it was public, too."""
     log = Event.objects.all() if drafts else Event.objects.public()
-    return page(log.filter(market_id=market_id, seq__gt=after_seq), order=["seq"], limit=limit, cursor=cursor)
+    return page(
+        log.filter(market_id=market_id, seq__gt=after_seq),
+        order=["seq"],
+        limit=limit,
+        cursor=cursor,
+    )
 
 
 def corrections(market_id: int) -> list[Event]:
@@ -60,20 +65,29 @@ class PricePoint(NamedTuple):
     prices: dict[int, int]
 
 
-def prices_over_time(market: Market, *, start: datetime, end: datetime, points: int) -> list[PricePoint]:
+def prices_over_time(
+    market: Market, *, start: datetime, end: datetime, points: int
+) -> list[PricePoint]:
     """Return the prices at `points` moments from `start` to `end`, evenly apart. Raise Invalid."""
     if end <= start:
         raise Invalid(to="The end must lie after the start.")
     step = (end - start) / max(1, points - 1)
     moments = [start + step * i for i in range(points)]
-    period = Candle.Period.HOUR if step.total_seconds() >= Candle.Period.HOUR else Candle.Period.MINUTE
+    period = (
+        Candle.Period.HOUR if step.total_seconds() >= Candle.Period.HOUR else Candle.Period.MINUTE
+    )
     found: dict[int, list[int]] = {}
     with connection.cursor() as cursor:
         for outcome in market.outcomes.all():
-            cursor.execute(_PRICES_AT, {"outcome": outcome.pk, "period": period, "moments": moments})
-            found[outcome.pk] = [outcome.probability if close is None else close for _, close in cursor.fetchall()]
+            cursor.execute(
+                _PRICES_AT, {"outcome": outcome.pk, "period": period, "moments": moments}
+            )
+            found[outcome.pk] = [
+                outcome.probability if close is None else close for _, close in cursor.fetchall()
+            ]
     return [
-        PricePoint(moment, {outcome_id: prices[i] for outcome_id, prices in found.items()}) for i, moment in enumerate(moments)
+        PricePoint(moment, {outcome_id: prices[i] for outcome_id, prices in found.items()})
+        for i, moment in enumerate(moments)
     ]
 
 
@@ -89,16 +103,22 @@ class Bar:
     volume: int
 
 
-def candlesticks(market_id: int, outcome_id: int, *, start: datetime, end: datetime, minutes: int) -> list[Bar]:
+def candlesticks(
+    market_id: int, outcome_id: int, *, start: datetime, end: datetime, minutes: int
+) -> list[Bar]:
     """Return the periods of 1, 60 or 1440 minutes in which an outcome of the market was traded. Raise Invalid."""
     if not Outcome.objects.filter(pk=outcome_id, market_id=market_id).exists():
         raise Invalid(outcome_id=f"Outcome {outcome_id} does not belong to this market.")
     if end <= start:
         raise Invalid(end_ts="The end must lie after the start.")
     if (end - start).total_seconds() / 60 / minutes > MOST_CANDLES:
-        raise Invalid(end_ts=f"That is more than {MOST_CANDLES} candlesticks: ask for a shorter time or a longer period.")
+        raise Invalid(
+            end_ts=f"That is more than {MOST_CANDLES} candlesticks: ask for a shorter time or a longer period."
+        )
     period = Candle.Period.MINUTE if minutes == 1 else Candle.Period.HOUR
-    stored = Candle.objects.filter(outcome_id=outcome_id, period=period, start__gte=start, start__lt=end)
+    stored = Candle.objects.filter(
+        outcome_id=outcome_id, period=period, start__gte=start, start__lt=end
+    )
     bars: list[Bar] = []
     for candle in stored.order_by("start"):
         begins = candle.start.astimezone(UTC)
@@ -108,5 +128,7 @@ def candlesticks(market_id: int, outcome_id: int, *, start: datetime, end: datet
             last.high, last.low = max(last.high, candle.high), min(last.low, candle.low)
             last.close, last.volume = candle.close, last.volume + candle.volume
         else:
-            bars.append(Bar(begins, candle.open, candle.high, candle.low, candle.close, candle.volume))
+            bars.append(
+                Bar(begins, candle.open, candle.high, candle.low, candle.close, candle.volume)
+            )
     return bars

@@ -1,7 +1,5 @@
 """Reads of markets: one, a page of them, and the shelves they stand on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,7 +43,11 @@ def heads(market_ids: Iterable[int]) -> dict[int, int]:
 
 def lively(*, most: int = 500) -> list[Market]:
     """The public markets with the newest events: what the all-markets stream starts from."""
-    recent = Market.objects.public().order_by("-active_at", "-id").defer("search_vector", "description", "resolution_criteria")
+    recent = (
+        Market.objects.public()
+        .order_by("-active_at", "-id")
+        .defer("search_vector", "description", "resolution_criteria")
+    )
     return list(recent.prefetch_related("outcomes")[:most])
 
 
@@ -61,4 +63,7 @@ def tags() -> list[dict[str, Any]]:
 
 def _counted(shelf: type[Category] | type[Tag]) -> list[dict[str, Any]]:
     counted = shelf._default_manager.annotate(n=Count("markets", filter=Q(markets__public=True)))
-    return [{"slug": row.slug, "name": row.name, "markets": row.n} for row in counted.filter(n__gt=0).order_by("name")]
+    return [
+        {"slug": row.slug, "name": row.name, "markets": row.n}
+        for row in counted.filter(n__gt=0).order_by("name")
+    ]

@@ -56,7 +56,9 @@ def can_resume(user: AbstractBaseUser, cursor: NewsCursor) -> bool:
     return cursor.posting <= reached.posting and cursor.notification <= reached.notification
 
 
-def news(user: AbstractBaseUser, after: NewsCursor) -> list[tuple[Movement | Notification, NewsCursor]]:
+def news(
+    user: AbstractBaseUser, after: NewsCursor
+) -> list[tuple[Movement | Notification, NewsCursor]]:
     """Return up to MOST_NEWS rows behind `after`, oldest first, each with the cursor of a viewer who has read it."""
     found: list[tuple[Movement | Notification, NewsCursor]] = []
     postings = Posting.objects.filter(account__user_id=user.pk, id__gt=after.posting)

@@ -1,7 +1,5 @@
 """Pages of a list by keyset: a cursor says where the last page ended, so page 2,000 costs what page 1 costs."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json
@@ -57,17 +55,25 @@ def _after(order: Sequence[str], values: list[Any]) -> Q:
 def _encode(order: Sequence[str], row: Model) -> str:
     values = [getattr(row, column.lstrip("-")) for column in order]
     plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
-    return base64.urlsafe_b64encode(json.dumps([",".join(order), *plain]).encode()).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(json.dumps([",".join(order), *plain]).encode())
+        .decode()
+        .rstrip("=")
+    )
 
 
 def _decode(cursor: str, order: Sequence[str]) -> list[Any]:
     """The values in a cursor, each of a type that its column can be compared with."""
-    refusal = Invalid(cursor="This cursor is not from this list: leave it out to start from the beginning.")
+    refusal = Invalid(
+        cursor="This cursor is not from this list: leave it out to start from the beginning."
+    )
     try:
         name, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if name != ",".join(order) or len(values) != len(order):
             raise refusal
-        return [_value(column.lstrip("-"), value) for column, value in zip(order, values, strict=True)]
+        return [
+            _value(column.lstrip("-"), value) for column, value in zip(order, values, strict=True)
+        ]
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         raise refusal from None
 

@@ -1,7 +1,5 @@
 """What a trader has: balance, holdings, statement."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
@@ -27,7 +25,9 @@ def _held(user: AbstractBaseUser) -> int | None:
 def positions(user: AbstractBaseUser) -> QuerySet[Position]:
     """Return the trader's positions with their markets, for `present_position`."""
     held = Position.objects.filter(trader_id=user.pk).select_related("market", "outcome")
-    return held.prefetch_related("market__outcomes").defer("market__search_vector", "market__description")
+    return held.prefetch_related("market__outcomes").defer(
+        "market__search_vector", "market__description"
+    )
 
 
 def trades(user: AbstractBaseUser) -> QuerySet[Trade]:

@@ -1,7 +1,5 @@
 """Full-text search: PostgreSQL's; what is unfinished or typed wrong is taken for what it resembles."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -15,7 +13,9 @@ from django.db.models.functions import Cast, Coalesce
 from markets.domain.limits import QUERY_LENGTH
 from markets.models.market import MarketQuerySet
 
-MOST_RANKED: Final = 100  # markets: the newest of those that say it; a word that thousands say ranks nobody well
+MOST_RANKED: Final = (
+    100  # markets: the newest of those that say it; a word that thousands say ranks nobody well
+)
 
 # The stem of each word, or that which resembles it most of those that markets are named with.
 _MEANT: Final = """
@@ -43,7 +43,9 @@ def ranked(markets: MarketQuerySet, text: str) -> MarketQuerySet:
             break
     rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
     score = rank + Cast(TrigramWordSimilarity(text[:QUERY_LENGTH], "name"), FloatField())
-    return markets.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [found])).annotate(score=score)
+    return markets.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [found])).annotate(
+        score=score
+    )
 
 
 def _readings(text: str) -> Iterator[SearchQuery]:

@@ -1,7 +1,5 @@
 """Running the audit and keeping what it found."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from datetime import datetime
 
@@ -18,4 +16,6 @@ def audit_ledger(*, now: datetime) -> AuditRun:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SET LOCAL statement_timeout = 0")
         found = audit.breaches()
-        return AuditRun.objects.create(at=now, checks=len(audit.CHECKS), breaches=[asdict(breach) for breach in found])
+        return AuditRun.objects.create(
+            at=now, checks=len(audit.CHECKS), breaches=[asdict(breach) for breach in found]
+        )

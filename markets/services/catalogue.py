@@ -1,7 +1,5 @@
 """Writing markets: create and edit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
@@ -36,7 +34,10 @@ S = TypeVar("S", Category, Tag)
 
 BEFORE_TRADING: Final = (Status.DRAFT, Status.SCHEDULED)
 EDITABLE: Final = (*BEFORE_TRADING, Status.ACTIVE, Status.PAUSED, Status.CLOSED)
-MEANING: Final = ("outcomes", "resolution_criteria")  # what people trade on: it changes with a reason, once they have
+MEANING: Final = (
+    "outcomes",
+    "resolution_criteria",
+)  # what people trade on: it changes with a reason, once they have
 
 
 class _Text(TypedDict, total=False):
@@ -109,12 +110,16 @@ def add_market(*, actor: Actor, now: datetime, **facts: Unpack[MarketFacts]) -> 
     market.tags.set(tags)
     if status == Status.ACTIVE:
         ledger.fund(market, actor=actor, now=now)
-    created = Created(name=market.name, slug=market.slug, status=status, imported=facts.get("imported", False))
+    created = Created(
+        name=market.name, slug=market.slug, status=status, imported=facts.get("imported", False)
+    )
     events.record(market, created, actor=actor, now=now)
     return market
 
 
-def _check_start(status: str, open_at: datetime | None, close_at: datetime | None, now: datetime) -> None:
+def _check_start(
+    status: str, open_at: datetime | None, close_at: datetime | None, now: datetime
+) -> None:
     """Raise Invalid when a new market cannot have this status and these times."""
     if status not in {Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.CLOSED}:
         raise Invalid(status="A new market is draft, scheduled, active or closed.")
@@ -125,7 +130,9 @@ def _check_start(status: str, open_at: datetime | None, close_at: datetime | Non
         if open_at is not None and open_at > now:
             raise Invalid(open_at="An active market cannot open later: create it as scheduled.")
         if close_at is not None and close_at <= now:
-            raise Invalid(close_at="Its closing time has passed: create it as closed, or set a later time.")
+            raise Invalid(
+                close_at="Its closing time has passed: create it as closed, or set a later time."
+            )
 
 
 def edit_market(
@@ -188,7 +195,9 @@ def _correction(market: Market, difference: Mapping[str, object], reason: str) -
         return text.line("reason", reason, most=REASON_LENGTH)
     if corrected and market.trade_count:
         what = " and ".join(field.replace("_", " ") for field in corrected)
-        raise Invalid(reason=f"People have traded on this: give the reason for which {what} must be corrected.")
+        raise Invalid(
+            reason=f"People have traded on this: give the reason for which {what} must be corrected."
+        )
     return None
 
 
@@ -198,11 +207,17 @@ def _check_times(market: Market, difference: Mapping[str, object], now: datetime
     if "open_at" in difference:
         _before_trading(market, "open_at")
         if market.status == Status.SCHEDULED and (market.open_at is None or market.open_at <= now):
-            raise Invalid(open_at="A scheduled market needs an opening time that lies ahead; to open it now, open it.")
+            raise Invalid(
+                open_at="A scheduled market needs an opening time that lies ahead; to open it now, open it."
+            )
     if "close_at" in difference:
         if market.status == Status.CLOSED:
             raise Invalid(close_at="The market has closed already.")
-        if market.status not in BEFORE_TRADING and market.close_at is not None and market.close_at <= now:
+        if (
+            market.status not in BEFORE_TRADING
+            and market.close_at is not None
+            and market.close_at <= now
+        ):
             raise Invalid(close_at="To end trading now, close the market.")
 
 
@@ -259,7 +274,11 @@ def _add_outcomes(market: Market, outcomes: Sequence[tuple[str, int]]) -> None:
 def _before_trading(market: Market, field: str) -> None:
     """Raise Invalid when the market has opened."""
     if market.status not in BEFORE_TRADING:
-        raise Invalid(**{field: f"This cannot change once a market has opened; only labels can. It is {market.status}."})
+        raise Invalid(
+            **{
+                field: f"This cannot change once a market has opened; only labels can. It is {market.status}."
+            }
+        )
 
 
 def _check_dates(open_at: datetime | None, close_at: datetime | None) -> None:

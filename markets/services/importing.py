@@ -5,8 +5,6 @@ A row is a mapping with the columns `external_id` (unique at its source), `name`
 `liquidity`, `open_at`, `close_at` (ISO 8601) and `source_url`.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -78,7 +76,9 @@ def parse_csv(data: bytes) -> Table:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Invalid(file=f"Line {line} is not UTF-8. Save the file as UTF-8 and try again.") from None
+        raise Invalid(
+            file=f"Line {line} is not UTF-8. Save the file as UTF-8 and try again."
+        ) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, Mapping[str, Any]]] = []
     errors: list[RowError] = []
@@ -87,16 +87,26 @@ def parse_csv(data: bytes) -> Table:
         header = next(reader, [])
         missing = [name for name in REQUIRED if name not in header]
         if missing:
-            raise Invalid(file=f"The header lacks {' and '.join(missing)}. Known columns: {', '.join(REQUIRED + OPTIONAL)}.")
+            raise Invalid(
+                file=f"The header lacks {' and '.join(missing)}. Known columns: {', '.join(REQUIRED + OPTIONAL)}."
+            )
         if len(set(header)) < len(header):
             raise Invalid(file="Two columns have the same name.")
         for number, cells in enumerate(reader, 2):
             if cells and len(cells) != len(header):
-                errors.append(RowError(number, "row", f"It has {len(cells)} cells, the header has {len(header)}."))
+                errors.append(
+                    RowError(
+                        number, "row", f"It has {len(cells)} cells, the header has {len(header)}."
+                    )
+                )
             elif cells:
                 rows.append((number, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
-        why = f"a cell has more than {csv.field_size_limit():,} characters" if "field limit" in str(error) else str(error)
+        why = (
+            f"a cell has more than {csv.field_size_limit():,} characters"
+            if "field limit" in str(error)
+            else str(error)
+        )
         errors.append(RowError(number + 1, "row", f"It cannot be read: {why}."))
     if errors:
         raise ImportRefused(errors[:MOST_ERRORS])
@@ -107,7 +117,9 @@ def parse_json(data: bytes) -> Table:
     """The rows of a JSON document: an array of objects, or an object with such an array under `rows`."""
     try:
         found = json.loads(data, parse_constant=_no_number)
-        json.dumps(found, ensure_ascii=False).encode()  # no half of a surrogate pair in any key or value
+        json.dumps(
+            found, ensure_ascii=False
+        ).encode()  # no half of a surrogate pair in any key or value
     except (ValueError, RecursionError) as error:
         raise Invalid(file=f"This is not JSON: {error}.") from None
     options = found if isinstance(found, dict) else {"rows": found}
@@ -160,7 +172,9 @@ def import_markets(
                         add_market(actor=actor, now=now, **facts)
                     result.created += 1
             except Invalid as error:
-                errors += [RowError(number, name, message) for name, message in error.fields.items()]
+                errors += [
+                    RowError(number, name, message) for name, message in error.fields.items()
+                ]
                 if len(errors) >= MOST_ERRORS:
                     break
             progress(1)
@@ -174,15 +188,24 @@ def import_markets(
 def _ignored(table: Table) -> list[str]:
     """The first twenty columns that mean nothing here, fit to be printed."""
     columns = {str(column) for _, row in table.rows for column in row} - {*REQUIRED, *OPTIONAL}
-    return [column[:80] if column.isprintable() else ascii(column[:80]) for column in sorted(columns)[:20]]
+    return [
+        column[:80] if column.isprintable() else ascii(column[:80])
+        for column in sorted(columns)[:20]
+    ]
 
 
 def _facts(row: Mapping[str, Any], now: datetime) -> MarketFacts:
     """Return what a row says of its market. Raise Invalid."""
-    text = {name: _text(row, name) for name in (*REQUIRED, *OPTIONAL) if name not in {"outcomes", "tags"}}
+    text = {
+        name: _text(row, name)
+        for name in (*REQUIRED, *OPTIONAL)
+        if name not in {"outcomes", "tags"}
+    }
     external_id = text["external_id"].strip()
     if not external_id or len(external_id) > 200 or not external_id.isprintable():
-        raise Invalid(external_id="Give each row an id of 1 to 200 visible characters, unique at its source.")
+        raise Invalid(
+            external_id="Give each row an id of 1 to 200 visible characters, unique at its source."
+        )
     open_at, close_at = _time("open_at", text["open_at"]), _time("close_at", text["close_at"])
     facts: MarketFacts = {
         "external_id": external_id,
@@ -220,16 +243,26 @@ def _labels(row: Mapping[str, Any], name: str) -> list[str]:
     value = "" if row.get(name) is None else row[name]
     if isinstance(value, str):
         return [word.strip() for word in value.split("|")] if value else []
-    words = [item.get("label") if isinstance(item, dict) else item for item in value] if isinstance(value, list) else [None]
+    words = (
+        [item.get("label") if isinstance(item, dict) else item for item in value]
+        if isinstance(value, list)
+        else [None]
+    )
     if not all(isinstance(word, str) for word in words):
         raise Invalid(**{name: "Give texts with | between them, or an array of texts."})
     return [str(word) for word in words]
 
 
 def _outcomes(labels: list[str], probability: str, raw: Any) -> Sequence[OutcomeDraft]:
-    drafts = [OutcomeDraft(label) for label in labels] if raw not in (None, "") else list(DEFAULT_OUTCOMES)
+    drafts = (
+        [OutcomeDraft(label) for label in labels]
+        if raw not in (None, "")
+        else list(DEFAULT_OUTCOMES)
+    )
     if probability and drafts:
-        if isinstance(raw, list) and any(isinstance(item, dict) and "probability" in item for item in raw):
+        if isinstance(raw, list) and any(
+            isinstance(item, dict) and "probability" in item for item in raw
+        ):
             raise Invalid(probability="Give the probability here or at the outcomes, not both.")
         drafts[0] = OutcomeDraft(drafts[0].label, _probability("probability", probability))
     elif isinstance(raw, list):
@@ -260,7 +293,11 @@ def _time(name: str, text: str) -> datetime | None:
         at = datetime.fromisoformat(text.strip())
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise Invalid(**{name: f"{text[:40]!r} is not an ISO 8601 date, such as 2027-01-31 or 2027-01-31T12:00Z."}) from None
+        raise Invalid(
+            **{
+                name: f"{text[:40]!r} is not an ISO 8601 date, such as 2027-01-31 or 2027-01-31T12:00Z."
+            }
+        ) from None
 
 
 def _status(open_at: datetime | None, close_at: datetime | None, now: datetime) -> str:

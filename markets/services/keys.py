@@ -1,7 +1,5 @@
 """Keys: issuing, recognising and revoking them."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re
@@ -44,8 +42,14 @@ def issue_key(
         raise Invalid(expires_at="A key must expire later than now.")
     if by is not None and set(wanted) - set(by.scopes):
         raise Forbidden("A key cannot make one that may do more than itself.")
-    if by is not None and by.expires_at is not None and (expires_at is None or expires_at > by.expires_at):
-        raise Forbidden(f"A key cannot make one that outlives it: set expires_at, at the latest {by.expires_at.isoformat()}.")
+    if (
+        by is not None
+        and by.expires_at is not None
+        and (expires_at is None or expires_at > by.expires_at)
+    ):
+        raise Forbidden(
+            f"A key cannot make one that outlives it: set expires_at, at the latest {by.expires_at.isoformat()}."
+        )
     prefix = secrets.token_hex(4)
     secret = f"bw_{prefix}_{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
@@ -70,14 +74,20 @@ def recognise_key(*, secret: str, now: datetime) -> ApiKey:
     match = _KEY.fullmatch(secret)
     live = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
     key = match and ApiKey.objects.select_related("user").filter(live, prefix=match[1]).first()
-    if not key or not hmac.compare_digest(bytes(key.digest), digest(secret)) or not key.user.is_active:
+    if (
+        not key
+        or not hmac.compare_digest(bytes(key.digest), digest(secret))
+        or not key.user.is_active
+    ):
         raise Unauthenticated
     if key.last_used_at is None or now - key.last_used_at >= _TOUCH_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key
 
 
-def revoke_key(*, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey | None = None) -> None:
+def revoke_key(
+    *, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey | None = None
+) -> None:
     """End one of the user's keys at once; revoking twice is fine.
 
     `by` is the key that asks for it, if one does: it ends itself, or one that may do no more. Raises NotFound, Forbidden.

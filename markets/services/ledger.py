@@ -1,7 +1,5 @@
 """Money moves here and nowhere else (a trade writes the same rows in its one statement, see `trading`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -31,7 +29,9 @@ def market_account(market: Market) -> Account:
 
 def fund(market: Market, *, actor: Actor, now: datetime) -> None:
     """Give a market that opens the subsidy that covers its worst loss. The caller holds the market's row lock."""
-    subsidy = worst_loss([outcome.probability for outcome in market.outcomes.all()], market.liquidity)
+    subsidy = worst_loss(
+        [outcome.probability for outcome in market.outcomes.all()], market.liquidity
+    )
     amounts = {market_account(market).pk: subsidy, issuance().pk: -subsidy}
     post(JournalEntry.Kind.SUBSIDY, amounts, market=market, actor=actor, now=now)
 
@@ -53,13 +53,24 @@ def add_account(*, user: AbstractBaseUser, now: datetime) -> Account:
     account, created = Account.objects.get_or_create(kind=Account.Kind.TRADER, user_id=user.pk)
     if created and settings.STARTING_GRANT:
         amount = settings.STARTING_GRANT
-        post(JournalEntry.Kind.GRANT, {account.pk: amount, issuance().pk: -amount}, now=now, note="Starting grant")
+        post(
+            JournalEntry.Kind.GRANT,
+            {account.pk: amount, issuance().pk: -amount},
+            now=now,
+            note="Starting grant",
+        )
         account.balance = amount
     return account
 
 
 def grant(
-    *, user: AbstractBaseUser, amount: int, actor: Actor, now: datetime, reason: str, request_key: str | None = None
+    *,
+    user: AbstractBaseUser,
+    amount: int,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    request_key: str | None = None,
 ) -> JournalEntry:
     """Give (or, with a negative `amount` of micro-credits, take) credits.
 
@@ -118,7 +129,8 @@ def post(
     )
     Account.objects.bulk_update(accounts, ["balance"], batch_size=1000)
     Posting.objects.bulk_create(
-        (Posting(entry=entry, account=a, amount=moving[a.pk], balance=a.balance) for a in accounts), batch_size=1000
+        (Posting(entry=entry, account=a, amount=moving[a.pk], balance=a.balance) for a in accounts),
+        batch_size=1000,
     )
     events.stir([account.user_id for account in accounts if account.user_id])
     return entry

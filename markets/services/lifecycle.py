@@ -1,7 +1,5 @@
 """A market's life: draft → scheduled → active ⇄ paused → closed → resolved, cancelled from any state before resolved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -26,7 +24,9 @@ from markets.services import ledger
 from markets.services.actor import Actor
 from markets.services.slugs import free_slug
 
-_AN_INSTANT: Final = timedelta(microseconds=1)  # a market closes after it opens, whatever the clocks of two servers say
+_AN_INSTANT: Final = timedelta(
+    microseconds=1
+)  # a market closes after it opens, whatever the clocks of two servers say
 
 
 class Move(NamedTuple):
@@ -37,7 +37,13 @@ class Move(NamedTuple):
     payload: Callable[..., Moved]
 
 
-_BEFORE_RESOLVED: Final = (Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.PAUSED, Status.CLOSED)
+_BEFORE_RESOLVED: Final = (
+    Status.DRAFT,
+    Status.SCHEDULED,
+    Status.ACTIVE,
+    Status.PAUSED,
+    Status.CLOSED,
+)
 MOVES: Final = {
     "schedule": Move((Status.DRAFT,), Status.SCHEDULED, Scheduled),
     "open": Move((Status.DRAFT, Status.SCHEDULED, Status.PAUSED), Status.ACTIVE, Opened),
@@ -83,7 +89,9 @@ def move(market: Market, verb: str, *, actor: Actor, now: datetime, **payload: o
     events.record(market, kind(from_=before, status=end, **payload), actor=actor, now=now)
 
 
-def schedule_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
+def schedule_market(
+    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Market:
     """Announce a draft; it opens by itself at `open_at`, which must lie ahead."""
     with transaction.atomic(durable=True):
         market = lock(market_id, expected_version, to="schedule")
@@ -93,7 +101,9 @@ def schedule_market(*, market_id: int, actor: Actor, now: datetime, expected_ver
     return market
 
 
-def open_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
+def open_market(
+    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Market:
     """Let people trade, from now on. Also ends a pause."""
     with transaction.atomic(durable=True):
         market = lock(market_id, expected_version, to="open")
@@ -107,7 +117,9 @@ def open_market(*, market_id: int, actor: Actor, now: datetime, expected_version
     return market
 
 
-def pause_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
+def pause_market(
+    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Market:
     """Stop trading for the time being."""
     with transaction.atomic(durable=True):
         market = lock(market_id, expected_version, to="pause")
@@ -115,7 +127,9 @@ def pause_market(*, market_id: int, actor: Actor, now: datetime, expected_versio
     return market
 
 
-def close_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
+def close_market(
+    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Market:
     """End trading for good. A market closed ahead of its time closes now."""
     with transaction.atomic(durable=True):
         market = lock(market_id, expected_version, to="close")

@@ -1,7 +1,5 @@
 """Who hears of an event: rows in the app, and e-mail for those who have an address."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.conf import settings
@@ -26,7 +24,10 @@ def create_for(event: Event, *, now: datetime) -> list[Notification]:
     """
     market = event.market
     if event.type == EventType.TRADE:
-        if market.created_by_id is None or Trade.objects.filter(market=market, seq__lt=event.seq).exists():
+        if (
+            market.created_by_id is None
+            or Trade.objects.filter(market=market, seq__lt=event.seq).exists()
+        ):
             return []
         recipients = _users(Q(pk=market.created_by_id))
         text = f"First trade: {market.name}"
@@ -45,7 +46,11 @@ def create_for(event: Event, *, now: datetime) -> list[Notification]:
     email_field = get_user_model().get_email_field_name()
     rows = [
         Notification(
-            user_id=user.pk, event=event, text=text, created_at=now, email_due=by_mail and bool(getattr(user, email_field))
+            user_id=user.pk,
+            event=event,
+            text=text,
+            created_at=now,
+            email_due=by_mail and bool(getattr(user, email_field)),
         )
         for user in recipients.distinct()
     ]
@@ -63,7 +68,12 @@ def _users(which: Q) -> QuerySet[AbstractBaseUser]:
 
 
 def _followers(event: Event) -> QuerySet[AbstractBaseUser]:
-    return _users(Q(followed_categories__category_id=event.market.category_id, followed_categories__isnull=False))
+    return _users(
+        Q(
+            followed_categories__category_id=event.market.category_id,
+            followed_categories__isnull=False,
+        )
+    )
 
 
 def send_due_emails() -> int:
@@ -79,7 +89,9 @@ def send_due_emails() -> int:
             return 0
         with get_connection() as connection:
             connection.send_messages([_email(notification) for notification in due])
-        Notification.objects.filter(pk__in=[notification.pk for notification in due]).update(email_due=False)
+        Notification.objects.filter(pk__in=[notification.pk for notification in due]).update(
+            email_due=False
+        )
     return len(due)
 
 

@@ -1,7 +1,5 @@
 """Builds the files that people ask for: big, in a worker, with progress."""
 
-from __future__ import annotations
-
 import csv
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +24,9 @@ def safe_cell(value: object) -> object:
 
 def build(report: Report) -> None:
     """Write the report's file and mark it done. Running it again replaces what an interrupted run left."""
-    Report.objects.filter(pk=report.pk).update(state=Report.State.RUNNING, progress=0, touched_at=timezone.now())
+    Report.objects.filter(pk=report.pk).update(
+        state=Report.State.RUNNING, progress=0, touched_at=timezone.now()
+    )
     rows, total = BUILDERS[report.kind](report)
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -36,7 +36,9 @@ def build(report: Report) -> None:
                 done = min(99, number * 100 // max(total, 1))
                 Report.objects.filter(pk=report.pk).update(progress=done, touched_at=timezone.now())
         file.flush()
-        report.file.save(f"{report.kind}-{report.pk}.csv", File(cast(IO[Any], file.buffer)), save=False)
+        report.file.save(
+            f"{report.kind}-{report.pk}.csv", File(cast(IO[Any], file.buffer)), save=False
+        )
     Report.objects.filter(pk=report.pk).update(
         state=Report.State.DONE, progress=100, file=report.file.name, touched_at=timezone.now()
     )
@@ -50,8 +52,15 @@ def _market_history(report: Report) -> Table:
 
     def rows() -> Iterator[list[Any]]:
         yield ["seq", "at", "type", *(f"price of {outcome.label}" for outcome in outcomes)]
-        for event in Event.objects.filter(market=market).order_by("seq").iterator(chunk_size=PROGRESS_EVERY):
-            yield [event.seq, event.at.isoformat(), event.type, *(event.prices.get(str(o.pk), "") for o in outcomes)]
+        for event in (
+            Event.objects.filter(market=market).order_by("seq").iterator(chunk_size=PROGRESS_EVERY)
+        ):
+            yield [
+                event.seq,
+                event.at.isoformat(),
+                event.type,
+                *(event.prices.get(str(o.pk), "") for o in outcomes),
+            ]
 
     return rows(), market.seq
 
@@ -77,9 +86,20 @@ def _trades_export(report: Report) -> Table:
             "client_order_id",
         ]
         for t in trades.iterator(chunk_size=PROGRESS_EVERY):
-            amounts = [to_text(amount) for amount in (t.shares, t.cost, t.price_before, t.price_after)]
+            amounts = [
+                to_text(amount) for amount in (t.shares, t.cost, t.price_before, t.price_after)
+            ]
             who = t.trader.get_username()
-            yield [t.pk, t.at.isoformat(), t.market_id, t.outcome.label, who, t.side, *amounts, t.client_order_id]
+            yield [
+                t.pk,
+                t.at.isoformat(),
+                t.market_id,
+                t.outcome.label,
+                who,
+                t.side,
+                *amounts,
+                t.client_order_id,
+            ]
 
     return rows(), trades.count()
 
@@ -92,7 +112,14 @@ def _calibration(_report: Report) -> Table:
         for tenth, found in calibration.tenths().items():
             price, truth = (sum(column) / len(found) for column in zip(*found, strict=True))
             brier = sum((p - t) ** 2 for p, t in found) / len(found)
-            yield [tenth / 10, (tenth + 1) / 10, len(found), f"{price:.4f}", f"{truth:.4f}", f"{brier:.4f}"]
+            yield [
+                tenth / 10,
+                (tenth + 1) / 10,
+                len(found),
+                f"{price:.4f}",
+                f"{truth:.4f}",
+                f"{brier:.4f}",
+            ]
 
     return rows(), 10
 

@@ -1,7 +1,5 @@
 """Asking for a report."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -13,7 +11,9 @@ from markets.models import Report
 from markets.selectors import markets
 
 
-def request_report(*, actor: AbstractBaseUser, now: datetime, kind: str, market_id: int | None = None) -> Report:
+def request_report(
+    *, actor: AbstractBaseUser, now: datetime, kind: str, market_id: int | None = None
+) -> Report:
     """Queue a report for a worker. Raises Invalid, and NotFound for an unknown market."""
     if kind == Report.Kind.MARKET_HISTORY and market_id is None:
         raise Invalid(market_id="Say which market's history.")

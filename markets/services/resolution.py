@@ -1,7 +1,5 @@
 """Settling a market, taking the settlement back, and calling a market off."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -37,9 +35,13 @@ def resolve_market(
         market = lifecycle.lock(market_id, expected_version, to="resolve")
         paying = _checked(market, weights)
         evidence_url, note = text.link("evidence_url", evidence_url), text.body("note", note)
-        entry = _pay(market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now)
+        entry = _pay(
+            market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now
+        )
         for outcome_id, weight in paying.items():
-            market.positions.filter(outcome_id=outcome_id).update(payout=F("shares") * weight / MICRO)
+            market.positions.filter(outcome_id=outcome_id).update(
+                payout=F("shares") * weight / MICRO
+            )
         resolution = Resolution.objects.create(
             market=market,
             evidence_url=evidence_url,
@@ -48,7 +50,9 @@ def resolve_market(
             resolved_by_id=actor.pk if actor else None,
             entry=entry,
         )
-        Payout.objects.bulk_create(Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items())
+        Payout.objects.bulk_create(
+            Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items()
+        )
         payouts = [{"outcome_id": pk, "weight": to_text(weight)} for pk, weight in paying.items()]
         lifecycle.move(market, "resolve", actor=actor, now=now, payouts=payouts)
     return market
@@ -61,7 +65,9 @@ def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlem
         return _settlement(market, _checked(market, weights))
 
 
-def unresolve_market(*, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None) -> Market:
+def unresolve_market(
+    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+) -> Market:
     """Take the standing resolution back: reverses exactly its postings, and the market is closed again.
 
     When a trader no longer has what was paid, nothing happens and PayoutSpent says who lacks how much; a grant of that much
@@ -79,7 +85,12 @@ def unresolve_market(*, market_id: int, actor: Actor, now: datetime, expected_ve
 
 
 def cancel_market(
-    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None, note: str = ""
+    *,
+    market_id: int,
+    actor: Actor,
+    now: datetime,
+    expected_version: int | None = None,
+    note: str = "",
 ) -> Market:
     """Call the market off: every trader gets back what they paid into it beyond what they got out of it.
 
@@ -89,7 +100,12 @@ def cancel_market(
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, expected_version, to="cancel")
         note = text.body("note", note)
-        paid_in = market.positions.order_by().values("trader").annotate(net=Sum("net_cost")).filter(net__gt=0)
+        paid_in = (
+            market.positions.order_by()
+            .values("trader")
+            .annotate(net=Sum("net_cost"))
+            .filter(net__gt=0)
+        )
         refunds = dict(paid_in.values_list("trader", "net"))
         settlement = Settlement(refunds, _balance(market) - sum(refunds.values()))
         _pay(market, settlement, JournalEntry.Kind.REFUND, actor=actor, now=now)
@@ -101,9 +117,13 @@ def _checked(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
     """The outcomes that pay, by id. Raises Invalid."""
     known = set(market.outcomes.values_list("pk", flat=True))
     if unknown := set(weights) - known:
-        raise Invalid(outcome_id=f"Outcome {min(unknown)} does not belong to this market; its outcomes are {sorted(known)}.")
+        raise Invalid(
+            outcome_id=f"Outcome {min(unknown)} does not belong to this market; its outcomes are {sorted(known)}."
+        )
     if not weights or sum(weights.values()) != MICRO or min(weights.values()) < 0:
-        raise Invalid(payouts=f"The weights sum to {to_text(sum(weights.values()))}; they must be positive and sum to 1.")
+        raise Invalid(
+            payouts=f"The weights sum to {to_text(sum(weights.values()))}; they must be positive and sum to 1."
+        )
     return {pk: weight for pk, weight in weights.items() if weight}
 
 
@@ -121,9 +141,13 @@ def _settlement(market: Market, paying: Mapping[int, int]) -> Settlement:
     return Settlement(dict(payouts), _balance(market) - payouts.total())
 
 
-def _pay(market: Market, settlement: Settlement, kind: str, *, actor: Actor, now: datetime) -> JournalEntry | None:
+def _pay(
+    market: Market, settlement: Settlement, kind: str, *, actor: Actor, now: datetime
+) -> JournalEntry | None:
     """Empty the market's account as the settlement says; None when there is nothing to move."""
-    accounts = dict(Account.objects.filter(user__in=settlement.payouts).values_list("user_id", "pk"))
+    accounts = dict(
+        Account.objects.filter(user__in=settlement.payouts).values_list("user_id", "pk")
+    )
     amounts = {accounts[user_id]: amount for user_id, amount in settlement.payouts.items()}
     if not settlement.returned and not any(amounts.values()):
         return None
@@ -135,7 +159,13 @@ def _pay(market: Market, settlement: Settlement, kind: str, *, actor: Actor, now
 def _reverse(market: Market, entry: JournalEntry, *, actor: Actor, now: datetime) -> None:
     back = {posting.account_id: -posting.amount for posting in Posting.objects.filter(entry=entry)}
     held = Account.objects.select_for_update().filter(pk__in=back).order_by("pk")
-    short = {a.user_id: -(a.balance + back[a.pk]) for a in held if a.user_id and a.balance + back[a.pk] < 0}
+    short = {
+        a.user_id: -(a.balance + back[a.pk])
+        for a in held
+        if a.user_id and a.balance + back[a.pk] < 0
+    }
     if short:
         raise PayoutSpent(short)
-    ledger.post(JournalEntry.Kind.REVERSAL, back, market=market, actor=actor, now=now, reverses=entry)
+    ledger.post(
+        JournalEntry.Kind.REVERSAL, back, market=market, actor=actor, now=now, reverses=entry
+    )

@@ -1,7 +1,5 @@
 """Categories and tags by hand."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction

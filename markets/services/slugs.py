@@ -1,7 +1,5 @@
 """The public name of a market in its address."""
 
-from __future__ import annotations
-
 import re
 from itertools import count
 
@@ -20,7 +18,9 @@ def free_slug(name: str, *, held: str = "") -> str:
     base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "market"
     if re.fullmatch(rf"{re.escape(base)}(-[0-9]+)?", held):
         return held
-    family = re.sub(r"(-[0-9]+)+$", "", base)  # "race" may become "race-2", which another market may be called
+    family = re.sub(
+        r"(-[0-9]+)+$", "", base
+    )  # "race" may become "race-2", which another market may be called
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug:{family}"])
     markets = Market.objects.order_by()

@@ -1,7 +1,5 @@
 """Quotes and trades."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -45,7 +43,9 @@ def place_trade(
     """
     order.check()
     if not 0 < len(client_order_id) <= ORDER_ID_LENGTH or not client_order_id.isprintable():
-        raise errors.Invalid(client_order_id=f"Give 1 to {ORDER_ID_LENGTH} visible characters, new for each order.")
+        raise errors.Invalid(
+            client_order_id=f"Give 1 to {ORDER_ID_LENGTH} visible characters, new for each order."
+        )
     try:
         with transaction.atomic(durable=True):
             market = lock_market(market_id)
@@ -81,7 +81,11 @@ def lock_market(market_id: int) -> LockedMarket:
 
 
 def fill(
-    market: LockedMarket, trader: AbstractBaseUser, order: Order, client_order_id: str, now: datetime
+    market: LockedMarket,
+    trader: AbstractBaseUser,
+    order: Order,
+    client_order_id: str,
+    now: datetime,
 ) -> tuple[Trade, bool] | None:
     """Check, price, write and record an order in the caller's transaction, which holds the market's lock.
 
@@ -124,7 +128,9 @@ def fill(
         client_order_id=client_order_id,
     )
     payload = _payload(trade, priced)
-    prices = {str(outcome_id): to_text(price) for outcome_id, price in zip(ids, priced.after, strict=True)}
+    prices = {
+        str(outcome_id): to_text(price) for outcome_id, price in zip(ids, priced.after, strict=True)
+    }
     written = _run(
         trade_sql.WRITE,
         {
@@ -154,8 +160,15 @@ def fill(
         },
     )
     trade.pk = written[0]
-    message = {"type": str(Traded.kind), "market_id": market.id, "seq": trade.seq, "at": time_text(now)}
-    events.recorded({**message, **payload, "trade_id": trade.pk, "prices": prices}, trader_id=trader.pk)
+    message = {
+        "type": str(Traded.kind),
+        "market_id": market.id,
+        "seq": trade.seq,
+        "at": time_text(now),
+    }
+    events.recorded(
+        {**message, **payload, "trade_id": trade.pk, "prices": prices}, trader_id=trader.pk
+    )
     return trade, True
 
 

@@ -4,8 +4,6 @@ An event other than a trade waits in the database as `pending` until its reactio
 are many: theirs run in batches behind a cursor over the exact feed (`selectors/feed.py`), which costs a trade nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -91,10 +89,14 @@ def react_to_trades() -> int:
                 try:
                     with transaction.atomic():
                         reaction(trade, timezone.now())
-                except OperationalError:  # the database is away or busy: the whole batch is tried again
+                except (
+                    OperationalError
+                ):  # the database is away or busy: the whole batch is tried again
                     raise
                 except Exception:
-                    logger.exception("reaction_failed", event_id=trade.pk, reaction=reaction.__name__)
+                    logger.exception(
+                        "reaction_failed", event_id=trade.pk, reaction=reaction.__name__
+                    )
         if trades:
             cursor.reached = feed.cursor_of(trades[-1])
             cursor.save()
@@ -111,7 +113,12 @@ def send_emails() -> None:
 @shared_task(name=broker.BUILD_REPORT, **RETRY)
 def build_report(report_id: int) -> None:
     """Build the file of one report."""
-    report = Report.objects.select_related("market").filter(pk=report_id).exclude(state=Report.State.DONE).first()
+    report = (
+        Report.objects.select_related("market")
+        .filter(pk=report_id)
+        .exclude(state=Report.State.DONE)
+        .first()
+    )
     if report is None:
         return
     with structlog.contextvars.bound_contextvars(request_id=report.request_id):
@@ -122,6 +129,8 @@ def build_report(report_id: int) -> None:
             raise
         except Exception as error:
             logger.exception("report_failed", report_id=report_id)
-            Report.objects.filter(pk=report_id).update(state=Report.State.FAILED, error=repr(error)[:300])
+            Report.objects.filter(pk=report_id).update(
+                state=Report.State.FAILED, error=repr(error)[:300]
+            )
         else:
             logger.info("report_done", report_id=report_id)

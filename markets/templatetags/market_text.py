@@ -1,7 +1,5 @@
 """How texts and amounts look on a page."""
 
-from __future__ import annotations
-
 import nh3
 from django import template
 from django.utils.safestring import SafeString, mark_safe
@@ -27,9 +25,15 @@ def markdown(text: str) -> SafeString:
     """Markdown with stray HTML, as HTML that carries no script, style, image or form: nh3 keeps only what is listed."""
     html = _markdown.render(text)
     for level in (2, 1):  # a page has one first heading, and it is the market's name
-        html = html.replace(f"<h{level}>", f"<h{level + 2}>").replace(f"</h{level}>", f"</h{level + 2}>")
+        html = html.replace(f"<h{level}>", f"<h{level + 2}>").replace(
+            f"</h{level}>", f"</h{level + 2}>"
+        )
     clean = nh3.clean(
-        html, tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"}, link_rel="nofollow noopener"
+        html,
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow noopener",
     )
     return mark_safe(clean)  # noqa: S308  (cleaned on the line above)
 

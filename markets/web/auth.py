@@ -81,7 +81,11 @@ class RecentCallers:
         if message.get("keys"):
             changed = message["users"]
             # a copy: threads that write tell of events while the event loop puts callers in
-            kept = {known: held for known, held in self.known.copy().items() if held[1].user.pk not in changed}
+            kept = {
+                known: held
+                for known, held in self.known.copy().items()
+                if held[1].user.pk not in changed
+            }
             self.known = kept
 
 

@@ -5,8 +5,6 @@ signals whose receivers each hop to that thread; and nearly every stock middlewa
 their database work is one hop to a pooled thread (`markets/threads.py`) that gives its connection back by itself.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings
@@ -42,9 +40,16 @@ class LeanHandler(ASGIHandler):
         if response.streaming:
             await super().send_response(response, send)
             return
-        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
-        headers += [(b"Set-Cookie", morsel.output(header="").strip().encode()) for morsel in response.cookies.values()]
-        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        headers = [
+            (name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()
+        ]
+        headers += [
+            (b"Set-Cookie", morsel.output(header="").strip().encode())
+            for morsel in response.cookies.values()
+        ]
+        await send(
+            {"type": "http.response.start", "status": response.status_code, "headers": headers}
+        )
         await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
         # Not closed: it holds nothing open, and closing would send `request_finished`, whose receivers are for threads.
 
@@ -56,5 +61,7 @@ class Doors:
         self.whole, self.lean, self.prefixes = whole, LeanHandler(), prefixes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        lean = scope["path"].startswith(self.prefixes) and not any(name == b"cookie" for name, _ in scope["headers"])
+        lean = scope["path"].startswith(self.prefixes) and not any(
+            name == b"cookie" for name, _ in scope["headers"]
+        )
         await (self.lean if lean else self.whole)(scope, receive, send)

@@ -1,7 +1,5 @@
 """Django middleware of our own: native async, so that it costs a request no thread."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -14,11 +12,13 @@ from markets.web import problems
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
-CONTENT_TYPES: Final = {"", "application/json", "text/csv"}  # a form's types would also let other sites' pages call
+CONTENT_TYPES: Final = {
+    "",
+    "application/json",
+    "text/csv",
+}  # a form's types would also let other sites' pages call
 
-_PAGES: Final = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+_PAGES: Final = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _ADMIN: Final = (  # Alpine, which django-unfold uses, evaluates expressions; styles are set inline
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -27,7 +27,9 @@ _ADMIN: Final = (  # Alpine, which django-unfold uses, evaluates expressions; st
 _DOCS: Final = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
-def inline(stock: type[SecurityMiddleware | CommonMiddleware]) -> Callable[[GetResponse], GetResponse]:
+def inline(
+    stock: type[SecurityMiddleware | CommonMiddleware],
+) -> Callable[[GetResponse], GetResponse]:
     """A stock middleware that only computes, without the two thread hops that Django gives it."""
 
     @async_only_middleware
@@ -53,10 +55,18 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
-        policy = _ADMIN if request.path.startswith("/admin/") else _DOCS if request.path == "/api/v1/docs" else _PAGES
+        policy = (
+            _ADMIN
+            if request.path.startswith("/admin/")
+            else _DOCS
+            if request.path == "/api/v1/docs"
+            else _PAGES
+        )
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
+        )
         return response
 
     return middleware
@@ -67,7 +77,9 @@ def no_nul(get_response: GetResponse) -> GetResponse:
     """Refuse a NUL in the query or a cookie: PostgreSQL cannot hold one, and nobody sends one by accident."""
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        if "%00" in request.META["QUERY_STRING"] or any("\0" in value for value in request.COOKIES.values()):
+        if "%00" in request.META["QUERY_STRING"] or any(
+            "\0" in value for value in request.COOKIES.values()
+        ):
             return HttpResponseBadRequest("NUL is not allowed.")
         return await get_response(request)
 
@@ -87,7 +99,10 @@ def api_problems(get_response: GetResponse) -> GetResponse:
         if is_head:
             request.method = "GET"
         response = await get_response(request)
-        if response.status_code >= 400 and response.headers.get("Content-Type") != problems.CONTENT_TYPE:
+        if (
+            response.status_code >= 400
+            and response.headers.get("Content-Type") != problems.CONTENT_TYPE
+        ):
             allow = response.headers.get("Allow")
             detail = f"{request.method} is not for this address; use {allow}." if allow else ""
             response = problems.problem(response.status_code, detail=detail)

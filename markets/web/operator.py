@@ -1,7 +1,5 @@
 """For operators: does the process live, can it work, what does it measure."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 
@@ -26,11 +24,17 @@ async def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 async def readyz(_request: HttpRequest) -> JsonResponse:
     """200 when all that a request may need answers, 503 with the names of what does not."""
-    checks: dict[str, Callable[[], None]] = {"database": _database, "cache": _cache, "broker": _broker}
+    checks: dict[str, Callable[[], None]] = {
+        "database": _database,
+        "cache": _cache,
+        "broker": _broker,
+    }
     answers = await asyncio.gather(*(_outcome(check) for check in checks.values()))
     named = dict(zip(checks, answers, strict=True))
     ready = all(answer == "ok" for answer in answers)
-    return JsonResponse({"status": "ok" if ready else "unavailable", **named}, status=200 if ready else 503)
+    return JsonResponse(
+        {"status": "ok" if ready else "unavailable", **named}, status=200 if ready else 503
+    )
 
 
 async def _outcome(check: Callable[[], None]) -> str:

@@ -1,7 +1,5 @@
 """Errors as `application/problem+json` (RFC 9457): the one table from facts to HTTP."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final
 
@@ -57,13 +55,23 @@ TITLES: Final = {
 def problem_bytes(status: int, code: str | None = None, detail: str = "", **more: Any) -> bytes:
     """The body of a problem."""
     known, title = TITLES.get(status, ("error", "Error"))
-    facts = {"type": "about:blank", "title": title, "status": status, "detail": detail or title, "code": code or known}
-    return json.dumps({**facts, "request_id": current_request_id(), **more}, ensure_ascii=False).encode()
+    facts = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "code": code or known,
+    }
+    return json.dumps(
+        {**facts, "request_id": current_request_id(), **more}, ensure_ascii=False
+    ).encode()
 
 
 def problem(status: int, code: str | None = None, detail: str = "", **more: Any) -> HttpResponse:
     """A problem as a response."""
-    response = HttpResponse(problem_bytes(status, code, detail, **more), status=status, content_type=CONTENT_TYPE)
+    response = HttpResponse(
+        problem_bytes(status, code, detail, **more), status=status, content_type=CONTENT_TYPE
+    )
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     if "retry_after" in more:
@@ -82,7 +90,9 @@ def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
     """A refusal of a service as a response, with what it knows of fields and rows."""
     more: dict[str, Any] = {}
     if isinstance(error, errors.Invalid):
-        more["errors"] = [{"field": name, "message": message} for name, message in error.fields.items()]
+        more["errors"] = [
+            {"field": name, "message": message} for name, message in error.fields.items()
+        ]
     elif isinstance(error, ImportRefused):
         more["errors"] = [vars(row) for row in error.errors]
     if (retry_after := getattr(error, "retry_after", None)) is not None:
@@ -96,8 +106,13 @@ def register(api: NinjaAPI) -> None:
 
     @api.exception_handler(ValidationError)
     def invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-        found = [{"field": _field(item["loc"]), "message": str(item["msg"])} for item in error.errors[:MOST_ERRORS]]
-        return problem(422, detail="; ".join(f"{e['field']}: {e['message']}" for e in found[:5]), errors=found)
+        found = [
+            {"field": _field(item["loc"]), "message": str(item["msg"])}
+            for item in error.errors[:MOST_ERRORS]
+        ]
+        return problem(
+            422, detail="; ".join(f"{e['field']}: {e['message']}" for e in found[:5]), errors=found
+        )
 
     @api.exception_handler(AuthenticationError)
     def unauthenticated(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
@@ -113,7 +128,9 @@ def register(api: NinjaAPI) -> None:
 
     @api.exception_handler(RequestDataTooBig)
     def too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
-        return problem(413, detail="A request has at most 4 MB; split an import into several files.")
+        return problem(
+            413, detail="A request has at most 4 MB; split an import into several files."
+        )
 
     @api.exception_handler(SuspiciousOperation)  # such as a thousand parameters
     def suspicious(_request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
@@ -128,7 +145,9 @@ def register(api: NinjaAPI) -> None:
     @api.exception_handler(Exception)
     def failed(_request: HttpRequest, error: Exception) -> HttpResponse:
         note_failure(error)
-        return problem(500, detail="The error has been logged; quote the request_id when you report it.")
+        return problem(
+            500, detail="The error has been logged; quote the request_id when you report it."
+        )
 
 
 def _field(location: tuple[Any, ...]) -> str:

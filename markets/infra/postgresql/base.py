@@ -1,7 +1,5 @@
 """The backend that `settings.DATABASES` names: Django's, which looks at a pooled connection before it is used."""
 
-from __future__ import annotations
-
 import select
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`manage.py audit_ledger`: check every promise about money and the log."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError

@@ -1,7 +1,5 @@
 """`manage.py crowd [URL]`: simulated traders that trade through the API."""
 
-from __future__ import annotations
-
 import asyncio
 from argparse import ArgumentParser
 from typing import Any
@@ -10,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from markets.management.crowd import bots
+from crowd import bots
 from markets.models import Scope
 from markets.services import keys
 
@@ -19,16 +17,37 @@ class Command(BaseCommand):
     help = "Trade with simulated traders. With --key on any instance; without, with traders made in this one's database."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("url", nargs="?", default="http://127.0.0.1:8000", help="the instance (default: %(default)s)")
         parser.add_argument(
-            "--key", action="append", default=[], help="an API key with the scope trade; repeat for more traders"
+            "url",
+            nargs="?",
+            default="http://127.0.0.1:8000",
+            help="the instance (default: %(default)s)",
         )
-        parser.add_argument("--traders", type=int, default=12, help="how many to make where no key is given")
-        parser.add_argument("--per-second", type=float, default=2.0, help="actions of all traders together")
-        parser.add_argument("--seconds", type=float, help="stop after so long (default: run until ended)")
+        parser.add_argument(
+            "--key",
+            action="append",
+            default=[],
+            help="an API key with the scope trade; repeat for more traders",
+        )
+        parser.add_argument(
+            "--traders", type=int, default=12, help="how many to make where no key is given"
+        )
+        parser.add_argument(
+            "--per-second", type=float, default=2.0, help="actions of all traders together"
+        )
+        parser.add_argument(
+            "--seconds", type=float, help="stop after so long (default: run until ended)"
+        )
 
     def handle(
-        self, *, url: str, key: list[str], traders: int, per_second: float, seconds: float | None, **_options: Any
+        self,
+        *,
+        url: str,
+        key: list[str],
+        traders: int,
+        per_second: float,
+        seconds: float | None,
+        **_options: Any,
     ) -> None:
         if per_second <= 0 or traders < 1:
             raise CommandError("--per-second and --traders must be more than 0.")

@@ -1,7 +1,5 @@
 """`manage.py import_markets FILE`: bring in markets from CSV or JSON."""
 
-from __future__ import annotations
-
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -19,8 +17,12 @@ class Command(BaseCommand):
     help = "Import markets from a CSV or JSON file: all rows or none. A row whose external_id is known is left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="a .csv or .json file; see README for the columns")
-        parser.add_argument("--dry-run", action="store_true", help="check every row and change nothing")
+        parser.add_argument(
+            "file", type=Path, help="a .csv or .json file; see README for the columns"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check every row and change nothing"
+        )
 
     def handle(self, *, file: Path, dry_run: bool, **_options: Any) -> None:
         try:
@@ -32,7 +34,11 @@ class Command(BaseCommand):
             table = parse(data)
             with tqdm(total=len(table.rows), unit="row", file=sys.stderr, disable=None) as bar:
                 result = importing.import_markets(
-                    table=table, actor=None, now=timezone.now(), dry_run=dry_run, progress=bar.update
+                    table=table,
+                    actor=None,
+                    now=timezone.now(),
+                    dry_run=dry_run,
+                    progress=bar.update,
                 )
         except importing.ImportRefused as refused:
             for row in refused.errors:

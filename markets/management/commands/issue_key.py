@@ -1,7 +1,5 @@
 """`manage.py issue_key USER --scope read`: an API key for anybody, printed once."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 
@@ -19,7 +17,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="the user's name")
-        parser.add_argument("--scope", action="append", choices=Scope.values, help="repeat for more (default: read)")
+        parser.add_argument(
+            "--scope", action="append", choices=Scope.values, help="repeat for more (default: read)"
+        )
         parser.add_argument("--name", default="command line", help="what the key is for")
 
     def handle(self, *, user: str, scope: list[str] | None, name: str, **_options: Any) -> None:

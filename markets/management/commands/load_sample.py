@@ -1,7 +1,5 @@
 """`manage.py load_sample`: the project's own sample markets, once."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,8 +20,16 @@ class Command(BaseCommand):
     help = "Load the sample markets. Those already there are left alone."
 
     def handle(self, **_options: Any) -> None:
-        known = set(Market.objects.filter(external_id__startswith="sample:").values_list("external_id", flat=True))
-        rows = [row for row in json.loads(SAMPLE.read_text(encoding="utf-8")) if row["external_id"] not in known]
+        known = set(
+            Market.objects.filter(external_id__startswith="sample:").values_list(
+                "external_id", flat=True
+            )
+        )
+        rows = [
+            row
+            for row in json.loads(SAMPLE.read_text(encoding="utf-8"))
+            if row["external_id"] not in known
+        ]
         for row in rows:
             load(row, now=timezone.now())
         self.stdout.write(f"{len(rows)} sample markets loaded, {len(known)} already there.")
@@ -31,13 +37,25 @@ class Command(BaseCommand):
 
 def load(row: dict[str, Any], *, now: datetime) -> None:
     """Create one sample market and take it to its status, as staff would have done in the course of time."""
-    opened, closes = (now + timedelta(days=row[name]) for name in ("opens_in_days", "closes_in_days"))
+    opened, closes = (
+        now + timedelta(days=row[name]) for name in ("opens_in_days", "closes_in_days")
+    )
     created = min(opened, now) - timedelta(hours=1)
     status = row["status"]
     market = catalogue.create_market(
         actor=None,
         now=created,
-        **{name: row[name] for name in ("external_id", "name", "description", "resolution_criteria", "category", "tags")},
+        **{
+            name: row[name]
+            for name in (
+                "external_id",
+                "name",
+                "description",
+                "resolution_criteria",
+                "category",
+                "tags",
+            )
+        },
         outcomes=[OutcomeDraft(o["label"], to_micro(o["probability"])) for o in row["outcomes"]],
         liquidity=to_micro(row["liquidity"]),
         open_at=opened,
@@ -55,6 +73,8 @@ def load(row: dict[str, Any], *, now: datetime) -> None:
     if status == "resolved":
         winner = market.outcomes.get(label=row["resolves_to"])
         texts = {"evidence_url": row["evidence_url"], "note": row["note"]}
-        resolution.resolve_market(now=closes + timedelta(hours=2), weights={winner.pk: MICRO}, **texts, **who)
+        resolution.resolve_market(
+            now=closes + timedelta(hours=2), weights={winner.pk: MICRO}, **texts, **who
+        )
     if status == "cancelled":
         resolution.cancel_market(now=now, note=row.get("note", ""), **who)

@@ -1,7 +1,5 @@
 """`manage.py watch`: prices as they move, in the terminal. A client of the public streams, and of nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json
@@ -26,7 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("markets", nargs="*", type=int, metavar="MARKET")
-        parser.add_argument("--url", default=settings.BASE_URL, help="the instance (default: %(default)s)")
+        parser.add_argument(
+            "--url", default=settings.BASE_URL, help="the instance (default: %(default)s)"
+        )
         parser.add_argument("--seconds", type=float, help="end by itself after so long")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -62,9 +62,13 @@ class Board:
     async def run(self, markets: list[int], seconds: float | None) -> None:
         paths = [f"/{number}/stream" for number in markets] or ["/stream"]
         console = Console()
-        with Live(console=console, get_renderable=lambda: self.table(console.height), refresh_per_second=5):
+        with Live(
+            console=console, get_renderable=lambda: self.table(console.height), refresh_per_second=5
+        ):
             async with httpx.AsyncClient(timeout=httpx.Timeout(10, read=30)) as client:
-                following = [asyncio.create_task(self.follow(client, self.url + path)) for path in paths]
+                following = [
+                    asyncio.create_task(self.follow(client, self.url + path)) for path in paths
+                ]
                 await asyncio.wait(following, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
                 for task in following:
                     task.cancel()
@@ -94,7 +98,12 @@ class Board:
     def hear(self, message: dict[str, Any]) -> None:
         if message["type"] == "snapshot":
             for market in message.get("markets") or [{**message["market"], **message}]:
-                self.show(market["market_id"], market["prices"], name=market["name"], status=market["status"])
+                self.show(
+                    market["market_id"],
+                    market["prices"],
+                    name=market["name"],
+                    status=market["status"],
+                )
             return
         self.events += 1
         row = self.show(message["market_id"], message["prices"])
@@ -124,7 +133,9 @@ class Board:
         lively = sorted(self.rows.items(), key=lambda item: (-item[1].moved_at, item[0]))
         for market_id, row in lively[: max(3, height - 6)]:
             style = "bold" if now - row.moved_at < FRESH else ""
-            table.add_row(str(market_id), row.name, row.status, prices_text(row), row.last, style=style)
+            table.add_row(
+                str(market_id), row.name, row.status, prices_text(row), row.last, style=style
+            )
         return table
 
 

@@ -1,7 +1,5 @@
 """How routes answer: finished bytes with an ETag, and the preconditions that go with it."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable
@@ -22,18 +20,26 @@ class PreconditionRequired(Refused):
     code = "precondition_required"
 
     def __init__(self) -> None:
-        super().__init__("Send the market's version as If-Match, so that no other edit is overwritten.")
+        super().__init__(
+            "Send the market's version as If-Match, so that no other edit is overwritten."
+        )
 
 
-def public(request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False) -> HttpResponse:
+def public(
+    request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False
+) -> HttpResponse:
     """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already.
 
     `about` is the id of the market that it speaks of, or `shared.EVERY`; the hot tier keeps the answer until that moves.
     """
-    kept = not to_staff and hot.about(request, about)
+    kept = not to_staff and hot.share(request, about)
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    has_it = not kept and hot.matches(request.headers.get("If-None-Match", "").encode(), tag.encode())
-    response = HttpResponse(status=304) if has_it else HttpResponse(body, content_type="application/json")
+    has_it = not kept and hot.matches(
+        request.headers.get("If-None-Match", "").encode(), tag.encode()
+    )
+    response = (
+        HttpResponse(status=304) if has_it else HttpResponse(body, content_type="application/json")
+    )
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache" if to_staff else "public, no-cache"
     response["Vary"] = "Authorization, Cookie"

@@ -1,7 +1,5 @@
 """Reading the catalogue: anybody may."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -54,17 +52,23 @@ def _read_any(market_id: int) -> bytes:
 
 
 @router.get("/{int:market_id}/events", response=EventsOut, summary="The market's log, oldest first")
-async def list_events(request: ApiRequest, filters: Query[EventFilters], market_id: int = MarketId) -> HttpResponse:
+async def list_events(
+    request: ApiRequest, filters: Query[EventFilters], market_id: int = MarketId
+) -> HttpResponse:
     drafts = request.auth.may(Permission.SEE_DRAFTS)
 
     def make() -> bytes:
         markets.head(market_id, drafts=drafts)
-        return answers.page(history.event_page(market_id, drafts=drafts, **filters.dict()), present_event)
+        return answers.page(
+            history.event_page(market_id, drafts=drafts, **filters.dict()), present_event
+        )
 
     return answers.public(request, await in_thread(make), about=market_id, to_staff=drafts)
 
 
-@shelves.get("/categories/", response=ShelvesOut, summary="Categories, with the number of their markets")
+@shelves.get(
+    "/categories/", response=ShelvesOut, summary="Categories, with the number of their markets"
+)
 async def list_categories(request: ApiRequest) -> HttpResponse:
     return await _shelf(request, markets.categories)
 

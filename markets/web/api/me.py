@@ -1,7 +1,5 @@
 """What is the caller's own: money, holdings, trades, keys."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +66,9 @@ async def list_postings(request: ApiRequest, paging: Query[Paging]) -> HttpRespo
 @router.post("/keys/", response={201: KeyMadeOut}, summary="Make a key")
 async def create_key(request: ApiRequest, wanted: KeyIn) -> HttpResponse:
     caller = request.auth
-    key, secret = await in_thread(keys.issue_key, user=caller.user, by=caller.key, now=timezone.now(), **wanted.dict())
+    key, secret = await in_thread(
+        keys.issue_key, user=caller.user, by=caller.key, now=timezone.now(), **wanted.dict()
+    )
     return answers.private({**present_key(key), "key": secret}, status=201)
 
 
@@ -80,5 +80,7 @@ async def list_keys(request: ApiRequest, paging: Query[Paging]) -> HttpResponse:
 @router.delete("/keys/{int:key_id}", response={204: None}, summary="Revoke a key")
 async def revoke_key(request: ApiRequest, key_id: int) -> HttpResponse:
     caller = request.auth
-    await in_thread(keys.revoke_key, user=caller.user, by=caller.key, key_id=key_id, now=timezone.now())
+    await in_thread(
+        keys.revoke_key, user=caller.user, by=caller.key, key_id=key_id, now=timezone.now()
+    )
     return HttpResponse(status=204)

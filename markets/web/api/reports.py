@@ -27,7 +27,9 @@ CHUNK_BYTES = 1 << 16
 
 @router.post("/", response={202: ReportOut}, summary="Ask for a report")
 async def create_report(request: ApiRequest, wanted: ReportIn) -> HttpResponse:
-    report = await in_thread(request_report, actor=request.auth.user, now=timezone.now(), **wanted.dict())
+    report = await in_thread(
+        request_report, actor=request.auth.user, now=timezone.now(), **wanted.dict()
+    )
     return answers.private(present_report(report), status=202)
 
 

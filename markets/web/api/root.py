@@ -1,7 +1,5 @@
 """The API as one object, and the OpenAPI document."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ninja import NinjaAPI
@@ -27,12 +25,19 @@ class BellwetherAPI(NinjaAPI):
             for method, operation in path.items():
                 wanted = ALWAYS + WITH_AUTH + (WITH_BODY if method != "get" else ())
                 if operation["operationId"].endswith("download_report"):
-                    operation["responses"][200]["content"] = {"text/csv": {"schema": {"type": "string"}}}
+                    operation["responses"][200]["content"] = {
+                        "text/csv": {"schema": {"type": "string"}}
+                    }
                     wanted += (409,)
                 for status in wanted:
-                    operation["responses"][status] = {"description": problems.TITLES[status][1], "content": content}
+                    operation["responses"][status] = {
+                        "description": problems.TITLES[status][1],
+                        "content": content,
+                    }
                 if not operation.get("security") and method == "get":
-                    operation["responses"][304] = {"description": "You have it already (If-None-Match)"}
+                    operation["responses"][304] = {
+                        "description": "You have it already (If-None-Match)"
+                    }
         return document
 
 
@@ -45,7 +50,9 @@ api = BellwetherAPI(
     openapi_url="/openapi.json",
 )
 problems.register(api)
-api.add_router("/markets", markets.router)  # `staff` and `trading` add their routes to it: reads and writes share addresses
+api.add_router(
+    "/markets", markets.router
+)  # `staff` and `trading` add their routes to it: reads and writes share addresses
 api.add_router("", markets.shelves)
 api.add_router("/me", me.router)
 api.add_router("/reports", reports.router)

@@ -1,7 +1,5 @@
 """Managing markets: for callers with the scope `staff` and the permission that the route names."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -49,7 +47,11 @@ ADD, EDIT = staff(Permission.ADD_MARKET), staff(Permission.EDIT_MARKET)
 OPERATE, RESOLVE = staff(Permission.OPERATE_MARKET), staff(Permission.RESOLVE_MARKET)
 IMPORT = staff(Permission.IMPORT_MARKETS)
 
-IF_MATCH = {"parameters": [{"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "version"}]}
+IF_MATCH = {
+    "parameters": [
+        {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "version"}
+    ]
+}
 IF_MATCH_NEEDED = {"parameters": [{**IF_MATCH["parameters"][0], "required": True}]}
 TABLE = {
     "requestBody": {
@@ -62,7 +64,9 @@ TABLE = {
 }
 
 
-async def change(service: Callable[[Actor, datetime], Market], request: ApiRequest) -> dict[str, Any]:
+async def change(
+    service: Callable[[Actor, datetime], Market], request: ApiRequest
+) -> dict[str, Any]:
     """Run a service for the caller; return the market as it then is."""
 
     def work() -> dict[str, Any]:
@@ -83,14 +87,24 @@ async def create_market(request: ApiRequest, market: MarketIn) -> HttpResponse:
     facts: MarketFacts = market.dict(exclude_none=True)  # type: ignore[assignment]
     if market.outcomes is not None:
         facts["outcomes"] = _drafts(market.outcomes)
-    created = await change(lambda actor, now: catalogue.create_market(actor=actor, now=now, **facts), request)
+    created = await change(
+        lambda actor, now: catalogue.create_market(actor=actor, now=now, **facts), request
+    )
     response = answers.private(created, status=201)
     response["Location"] = reverse("api-1:get_market", args=[created["id"]])
     return response
 
 
-@router.patch("/{int:market_id}", **EDIT, response=MarketOut, summary="Edit a market", openapi_extra=IF_MATCH_NEEDED)
-async def edit_market(request: ApiRequest, edit: MarketPatch, market_id: int = MarketId) -> HttpResponse:
+@router.patch(
+    "/{int:market_id}",
+    **EDIT,
+    response=MarketOut,
+    summary="Edit a market",
+    openapi_extra=IF_MATCH_NEEDED,
+)
+async def edit_market(
+    request: ApiRequest, edit: MarketPatch, market_id: int = MarketId
+) -> HttpResponse:
     changes: MarketChanges = edit.dict(exclude_unset=True, exclude={"reason"})  # type: ignore[assignment]
     for field, value in changes.items():
         if value is None and field not in {"category", "open_at", "close_at"}:
@@ -100,14 +114,25 @@ async def edit_market(request: ApiRequest, edit: MarketPatch, market_id: int = M
     version = answers.expected_version(request, needed=True)
     edited = await change(
         lambda actor, now: catalogue.edit_market(
-            market_id=market_id, actor=actor, now=now, changes=changes, expected_version=version, reason=edit.reason
+            market_id=market_id,
+            actor=actor,
+            now=now,
+            changes=changes,
+            expected_version=version,
+            reason=edit.reason,
         ),
         request,
     )
     return answers.private(edited)
 
 
-@router.post("/import", **IMPORT, response=ImportOut, summary="Import markets from JSON or CSV", openapi_extra=TABLE)
+@router.post(
+    "/import",
+    **IMPORT,
+    response=ImportOut,
+    summary="Import markets from JSON or CSV",
+    openapi_extra=TABLE,
+)
 async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> HttpResponse:
     parse = importing.parse_csv if request.content_type == "text/csv" else importing.parse_json
 
@@ -122,48 +147,102 @@ async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> 
     return answers.private(vars(await in_thread_for_long(work)))
 
 
-async def _move(request: ApiRequest, service: Callable[..., Market], market_id: int, **more: object) -> HttpResponse:
+async def _move(
+    request: ApiRequest, service: Callable[..., Market], market_id: int, **more: object
+) -> HttpResponse:
     """Call a service of the market's life and answer with the market as it then is."""
     version = answers.expected_version(request)
     moved = await change(
-        lambda actor, now: service(market_id=market_id, actor=actor, now=now, expected_version=version, **more),
+        lambda actor, now: service(
+            market_id=market_id, actor=actor, now=now, expected_version=version, **more
+        ),
         request,
     )
     return answers.private(moved)
 
 
-@router.post("/{int:market_id}/schedule", **OPERATE, response=MarketOut, summary="Announce a draft", openapi_extra=IF_MATCH)
-async def schedule_market(request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/schedule",
+    **OPERATE,
+    response=MarketOut,
+    summary="Announce a draft",
+    openapi_extra=IF_MATCH,
+)
+async def schedule_market(
+    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+) -> HttpResponse:
     return await _move(request, lifecycle.schedule_market, market_id)
 
 
-@router.post("/{int:market_id}/open", **OPERATE, response=MarketOut, summary="Open, or end a pause", openapi_extra=IF_MATCH)
-async def open_market(request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/open",
+    **OPERATE,
+    response=MarketOut,
+    summary="Open, or end a pause",
+    openapi_extra=IF_MATCH,
+)
+async def open_market(
+    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+) -> HttpResponse:
     return await _move(request, lifecycle.open_market, market_id)
 
 
-@router.post("/{int:market_id}/pause", **OPERATE, response=MarketOut, summary="Pause trading", openapi_extra=IF_MATCH)
-async def pause_market(request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/pause",
+    **OPERATE,
+    response=MarketOut,
+    summary="Pause trading",
+    openapi_extra=IF_MATCH,
+)
+async def pause_market(
+    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+) -> HttpResponse:
     return await _move(request, lifecycle.pause_market, market_id)
 
 
-@router.post("/{int:market_id}/close", **OPERATE, response=MarketOut, summary="End trading", openapi_extra=IF_MATCH)
-async def close_market(request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/close",
+    **OPERATE,
+    response=MarketOut,
+    summary="End trading",
+    openapi_extra=IF_MATCH,
+)
+async def close_market(
+    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+) -> HttpResponse:
     return await _move(request, lifecycle.close_market, market_id)
 
 
-@router.post("/{int:market_id}/cancel", **RESOLVE, response=MarketOut, summary="Call a market off", openapi_extra=IF_MATCH)
-async def cancel_market(request: ApiRequest, market_id: int = MarketId, why: CancelIn | None = None) -> HttpResponse:
+@router.post(
+    "/{int:market_id}/cancel",
+    **RESOLVE,
+    response=MarketOut,
+    summary="Call a market off",
+    openapi_extra=IF_MATCH,
+)
+async def cancel_market(
+    request: ApiRequest, market_id: int = MarketId, why: CancelIn | None = None
+) -> HttpResponse:
     return await _move(request, resolution.cancel_market, market_id, note=why.note if why else "")
 
 
 @router.post(
-    "/{int:market_id}/resolve", **RESOLVE, response=MarketOut | SettlementOut, summary="Settle a market", openapi_extra=IF_MATCH
+    "/{int:market_id}/resolve",
+    **RESOLVE,
+    response=MarketOut | SettlementOut,
+    summary="Settle a market",
+    openapi_extra=IF_MATCH,
 )
-async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: int = MarketId) -> HttpResponse:
+async def resolve_market(
+    request: ApiRequest, how: ResolveIn, market_id: int = MarketId
+) -> HttpResponse:
     if (how.outcome_id is None) == (how.payouts is None):
         raise Invalid(outcome_id="Give either an outcome_id or payouts.")
-    weights = {how.outcome_id: MICRO} if how.outcome_id is not None else {w.outcome_id: w.weight for w in how.payouts or []}
+    weights = (
+        {how.outcome_id: MICRO}
+        if how.outcome_id is not None
+        else {w.outcome_id: w.weight for w in how.payouts or []}
+    )
     if len(weights) < len(how.payouts or []):
         raise Invalid(payouts="An outcome stands there twice.")
     if how.dry_run:
@@ -177,7 +256,13 @@ def _preview(market_id: int, weights: dict[int, int]) -> dict[str, Any]:
 
 
 @router.post(
-    "/{int:market_id}/unresolve", **RESOLVE, response=MarketOut, summary="Take a settlement back", openapi_extra=IF_MATCH
+    "/{int:market_id}/unresolve",
+    **RESOLVE,
+    response=MarketOut,
+    summary="Take a settlement back",
+    openapi_extra=IF_MATCH,
 )
-async def unresolve_market(request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None) -> HttpResponse:
+async def unresolve_market(
+    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+) -> HttpResponse:
     return await _move(request, resolution.unresolve_market, market_id)

@@ -1,7 +1,5 @@
 """Quotes and trades, and prices over time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,7 +39,9 @@ A_SECOND = timedelta(seconds=1)
 turnstile = Turnstile()
 
 
-@router.post("/{int:market_id}/quote", **TRADING, response=QuoteOut, summary="What an order would do now")
+@router.post(
+    "/{int:market_id}/quote", **TRADING, response=QuoteOut, summary="What an order would do now"
+)
 async def quote(request: ApiRequest, wanted: QuoteIn, market_id: int = MarketId) -> HttpResponse:
     def work() -> dict[str, Any]:
         market = markets.get(market_id)
@@ -58,7 +58,9 @@ async def quote(request: ApiRequest, wanted: QuoteIn, market_id: int = MarketId)
     auth=needs("trade"),
     summary="Trade; the same order again gives the first result",
 )
-async def place_trade(request: ApiRequest, wanted: TradeIn, market_id: int = MarketId) -> HttpResponse:
+async def place_trade(
+    request: ApiRequest, wanted: TradeIn, market_id: int = MarketId
+) -> HttpResponse:
     trader = request.auth.user
 
     def work() -> tuple[dict[str, Any], bool]:
@@ -77,19 +79,29 @@ async def place_trade(request: ApiRequest, wanted: TradeIn, market_id: int = Mar
     return answers.private(placed, status=201 if made else 200)
 
 
-@router.get("/{int:market_id}/trades", **TRADING, response=TradesOut, summary="Trades, newest first")
-async def list_trades(request: ApiRequest, paging: Query[Paging], market_id: int = MarketId) -> HttpResponse:
+@router.get(
+    "/{int:market_id}/trades", **TRADING, response=TradesOut, summary="Trades, newest first"
+)
+async def list_trades(
+    request: ApiRequest, paging: Query[Paging], market_id: int = MarketId
+) -> HttpResponse:
     drafts = request.auth.may(Permission.SEE_DRAFTS)
 
     def work() -> bytes:
         markets.head(market_id, drafts=drafts)
-        return answers.page(page(history.trades(market_id), order=["-id"], **paging.dict()), present_trade)
+        return answers.page(
+            page(history.trades(market_id), order=["-id"], **paging.dict()), present_trade
+        )
 
     return answers.public(request, await in_thread(work), about=market_id, to_staff=drafts)
 
 
-@router.get("/{int:market_id}/history", **TRADING, response=PriceHistoryOut, summary="Prices over time")
-async def price_history(request: ApiRequest, filters: Query[HistoryFilters], market_id: int = MarketId) -> HttpResponse:
+@router.get(
+    "/{int:market_id}/history", **TRADING, response=PriceHistoryOut, summary="Prices over time"
+)
+async def price_history(
+    request: ApiRequest, filters: Query[HistoryFilters], market_id: int = MarketId
+) -> HttpResponse:
     def work() -> bytes:
         market = markets.get(market_id)
         end = filters.to or timezone.now()
@@ -100,13 +112,22 @@ async def price_history(request: ApiRequest, filters: Query[HistoryFilters], mar
     return answers.public(request, await in_thread(work), about=market_id)
 
 
-@router.get("/{int:market_id}/candlesticks", **TRADING, response=CandlesOut, summary="Open, high, low, close, volume")
-async def candlesticks(request: ApiRequest, filters: Query[CandleFilters], market_id: int = MarketId) -> HttpResponse:
+@router.get(
+    "/{int:market_id}/candlesticks",
+    **TRADING,
+    response=CandlesOut,
+    summary="Open, high, low, close, volume",
+)
+async def candlesticks(
+    request: ApiRequest, filters: Query[CandleFilters], market_id: int = MarketId
+) -> HttpResponse:
     def work() -> bytes:
         markets.head(market_id)
         start, end = (datetime.fromtimestamp(ts, UTC) for ts in (filters.start_ts, filters.end_ts))
         minutes = int(filters.period_interval)
-        found = history.candlesticks(market_id, filters.outcome_id, start=start, end=end, minutes=minutes)
+        found = history.candlesticks(
+            market_id, filters.outcome_id, start=start, end=end, minutes=minutes
+        )
         return shared.encode({"items": list(map(present_bar, found)), "next": None})
 
     return answers.public(request, await in_thread(work), about=market_id)

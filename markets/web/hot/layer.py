@@ -6,8 +6,6 @@ While it is being made, others who ask for the same wait for it; once an event h
 was begun are given it. It is not kept when it was made for somebody known, sets a cookie, or is anything but a 200.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import secrets
@@ -46,7 +44,7 @@ class Ticket:
     about: int | None = None
 
 
-def about(request: Any, market_id: int) -> bool:
+def share(request: Any, market_id: int) -> bool:
     """The answer to `request` is public and speaks of this market (or `shared.EVERY` or `SHELVES`).
 
     Says whether it will be kept: then it has to be whole, and whoever has it already is told so from here.
@@ -82,23 +80,44 @@ class Hot:
             elif name == b"x-forwarded-proto":
                 forwarded = value
         else:
-            if host is not None and _served_here(host) and (not self.secure_only or forwarded == b"https"):
+            if (
+                host is not None
+                and _served_here(host)
+                and (not self.secure_only or forwarded == b"https")
+            ):
                 query = scope["query_string"]
                 key = (scope["path"], _in_order(query) if b"&" in query else query)
                 entry = memory.get(key) or await self._missed(key, scope, receive, send, tag)
                 if entry is not None:
                     memory.hits = number = memory.hits + 1
-                    request_id = given if given and SANE_REQUEST_ID.fullmatch(given) else b"%b%x" % (_prefix, number)
+                    request_id = (
+                        given
+                        if given and SANE_REQUEST_ID.fullmatch(given)
+                        else b"%b%x" % (_prefix, number)
+                    )
                     status, headers, body = _answer(entry, method, tag)
-                    await send({"type": _START, "status": status, "headers": [*headers, (b"x-request-id", request_id)]})
+                    await send(
+                        {
+                            "type": _START,
+                            "status": status,
+                            "headers": [*headers, (b"x-request-id", request_id)],
+                        }
+                    )
                     await send({"type": _BODY, "body": body})
                     if number % self.log_every == 0:
-                        facts = {"request_id": request_id.decode(), "method": method, "path": scope["path"], "status": status}
+                        facts = {
+                            "request_id": request_id.decode(),
+                            "method": method,
+                            "path": scope["path"],
+                            "status": status,
+                        }
                         logger.info("request_completed", **facts, hot=True, one_in=self.log_every)
                 return
         await self.app(scope, receive, send)
 
-    async def _missed(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> Entry | None:
+    async def _missed(
+        self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None
+    ) -> Entry | None:
         """What somebody else is making or has just made; None when this request had to be answered by the application."""
         asked = monotonic()
         while (entry := memory.get(key)) is None:
@@ -121,7 +140,9 @@ class Hot:
     async def _make(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> None:
         """Let the application answer, and share and keep what it says if that may be."""
         begun, ticket, made = monotonic(), Ticket(), memory.begin(key)
-        start: dict[str, Any] | None = None  # of an answer that may be kept, until all of it is there
+        start: dict[str, Any] | None = (
+            None  # of an answer that may be kept, until all of it is there
+        )
         body = b""
         entry: Entry | None = None
 
@@ -136,7 +157,11 @@ class Hot:
                     return
                 if len(body) <= MOST_ANSWER_BYTES:
                     assert ticket.about is not None
-                    headers = [(name.lower(), value) for name, value in start["headers"] if name.lower() != b"x-request-id"]
+                    headers = [
+                        (name.lower(), value)
+                        for name, value in start["headers"]
+                        if name.lower() != b"x-request-id"
+                    ]
                     entry = Entry(ticket.about, begun, headers, body)
                     memory.end(key, made, entry)
                     return
@@ -154,7 +179,14 @@ class Hot:
             memory.give_up(key, made)
         if entry is not None and start is not None:
             status, headers, body = _answer(entry, scope["method"], tag)
-            headers = [*headers, *((name, value) for name, value in start["headers"] if name.lower() == b"x-request-id")]
+            headers = [
+                *headers,
+                *(
+                    (name, value)
+                    for name, value in start["headers"]
+                    if name.lower() == b"x-request-id"
+                ),
+            ]
             await send({"type": _START, "status": status, "headers": headers})
             await send({"type": _BODY, "body": body})
 
@@ -168,7 +200,9 @@ def _in_order(query: bytes) -> bytes:
 
 def _may_be_kept(start: dict[str, Any], ticket: Ticket) -> bool:
     return (
-        ticket.about is not None and start["status"] == 200 and not any(n.lower() == b"set-cookie" for n, _ in start["headers"])
+        ticket.about is not None
+        and start["status"] == 200
+        and not any(n.lower() == b"set-cookie" for n, _ in start["headers"])
     )
 
 
@@ -181,4 +215,6 @@ def _answer(entry: Entry, method: str, tag: bytes | None) -> tuple[int, Headers,
 
 def matches(given: bytes, tag: bytes) -> bool:
     """Whether `If-None-Match` names the tag (RFC 9110: weak comparison)."""
-    return given == tag or any(part.strip().removeprefix(b"W/") in {tag, b"*"} for part in given.split(b","))
+    return given == tag or any(
+        part.strip().removeprefix(b"W/") in {tag, b"*"} for part in given.split(b",")
+    )

@@ -1,7 +1,5 @@
 """What one process keeps of finished public answers: which, how long, how much, and what makes them go."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Iterable
@@ -31,10 +29,20 @@ class Entry:
     __slots__ = ("about", "begun", "body", "brief", "headers", "size", "tag", "until")
 
     def __init__(self, about: int, begun: float, headers: Headers, body: bytes) -> None:
-        self.about, self.begun, self.until, self.headers, self.body = about, begun, begun + LONGEST, headers, body
+        self.about, self.begun, self.until, self.headers, self.body = (
+            about,
+            begun,
+            begun + LONGEST,
+            headers,
+            body,
+        )
         self.size = len(body) + OVERHEAD
         self.tag = next((value for name, value in headers if name == b"etag"), None)
-        self.brief = [(name, value) for name, value in headers if name not in {b"content-type", b"content-length"}]  # for 304
+        self.brief = [
+            (name, value)
+            for name, value in headers
+            if name not in {b"content-type", b"content-length"}
+        ]  # for 304
 
 
 class Memory:
@@ -47,7 +55,9 @@ class Memory:
     def clear(self) -> None:
         self.entries: dict[Key, Entry] = {}  # oldest first
         self.size = 0  # bytes
-        self.moved: dict[int, float] = {}  # when an event last moved what an answer may be about; oldest first
+        self.moved: dict[
+            int, float
+        ] = {}  # when an event last moved what an answer may be about; oldest first
         self.making: dict[Key, asyncio.Future[Entry | None]] = {}
         self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
 
@@ -121,8 +131,12 @@ class Figures(Collector):
     """For `/metrics`."""
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        yield CounterMetricFamily("bellwether_hot_hits", "Answers from memory, in front of Django", value=memory.hits)
-        yield CounterMetricFamily("bellwether_hot_misses", "Public answers that had to be made", value=memory.misses)
+        yield CounterMetricFamily(
+            "bellwether_hot_hits", "Answers from memory, in front of Django", value=memory.hits
+        )
+        yield CounterMetricFamily(
+            "bellwether_hot_misses", "Public answers that had to be made", value=memory.misses
+        )
 
 
 memory = Memory()

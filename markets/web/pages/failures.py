@@ -1,7 +1,5 @@
 """What a page answers when it failed."""
 
-from __future__ import annotations
-
 import sys
 
 from django.db import InterfaceError, OperationalError

@@ -1,7 +1,5 @@
 """The pages. Each is rendered in one hop to a database thread."""
 
-from __future__ import annotations
-
 from typing import Final
 from urllib.parse import urlencode
 
@@ -17,14 +15,24 @@ from markets.selectors import catalogue, history, markets
 from markets.web import hot
 
 PAGE: Final = 30  # markets
-SORTS: Final = {"activity": "Lively", "newest": "Newest", "closing": "Closing soon", "volume": "Most traded"}
+SORTS: Final = {
+    "activity": "Lively",
+    "newest": "Newest",
+    "closing": "Closing soon",
+    "volume": "Most traded",
+}
 
 
 @require_safe
 async def home(request: HttpRequest) -> HttpResponse:
     """The list of markets."""
-    if set(request.GET) <= {"q", "category", "sort", "cursor"}:  # what anybody can ask in endless variety is not kept
-        hot.about(request, EVERY)
+    if set(request.GET) <= {
+        "q",
+        "category",
+        "sort",
+        "cursor",
+    }:  # what anybody can ask in endless variety is not kept
+        hot.share(request, EVERY)
     return await in_thread(_home, request)
 
 
@@ -35,7 +43,11 @@ def _home(request: HttpRequest) -> HttpResponse:
     sort = sort if sort in SORTS else "" if text else "activity"
     try:
         page = catalogue.listed(
-            text=text, category=category, sort=sort or None, limit=PAGE, cursor=request.GET.get("cursor") or None
+            text=text,
+            category=category,
+            sort=sort or None,
+            limit=PAGE,
+            cursor=request.GET.get("cursor") or None,
         )
     except Invalid:  # an old or broken link to a further page: begin at the first
         page = catalogue.listed(text=text, category=category, sort=sort or None, limit=PAGE)
@@ -47,7 +59,8 @@ def _home(request: HttpRequest) -> HttpResponse:
         "categories": markets.categories(),
         "sort": sort,
         "sorts": SORTS,
-        "more": page.next and "?" + urlencode({**{k: v for k, v in kept.items() if v}, "cursor": page.next}),
+        "more": page.next
+        and "?" + urlencode({**{k: v for k, v in kept.items() if v}, "cursor": page.next}),
     }
     return render(request, "markets/list.html", context)
 
@@ -64,7 +77,7 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
     except NotFound:
         raise Http404 from None
     if not request.GET:
-        hot.about(request, found.pk)
+        hot.share(request, found.pk)
     context = {
         "market": found,
         "resolution": next((r for r in found.resolutions.all() if r.reversed_at is None), None),

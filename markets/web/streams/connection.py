@@ -1,7 +1,5 @@
 """What every open connection has: a viewer, the task that writes to it, and a clean end."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -39,7 +37,9 @@ class Connection(AsyncConsumer):
 
     def admit(self) -> Viewer:
         """Raises TooManyStreams."""
-        client = self.scope.get("client")  # behind a proxy only what the server trusts (README, Running it)
+        client = self.scope.get(
+            "client"
+        )  # behind a proxy only what the server trusts (README, Running it)
         self.viewer = self.hub.admit(client[0] if client else "", self._drop)
         return self.viewer
 

@@ -1,7 +1,5 @@
 """`/ws/v1/stream`: one connection that follows some markets, all of them, or what is the caller's own."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Annotated, Any, Final, Literal
@@ -29,7 +27,11 @@ LONGEST_COMMAND: Final = 64 * 1024  # characters
 BURST: Final = 50  # commands at once
 STEADY: Final = 10  # commands a second; who sends more is closed
 
-FLOODED, AGAIN_LATER, RESTARTING = 1008, 1013, 1012  # close codes: RFC 6455 and the registry of IANA
+FLOODED, AGAIN_LATER, RESTARTING = (
+    1008,
+    1013,
+    1012,
+)  # close codes: RFC 6455 and the registry of IANA
 
 Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -41,7 +43,9 @@ class Command(BaseModel):
 
     id: int | str | None = None
     cmd: Literal["subscribe", "unsubscribe", "ping"]
-    markets: Annotated[list[Number], Field(min_length=1, max_length=MOST_FEEDS)] | Literal["all"] | None = None
+    markets: (
+        Annotated[list[Number], Field(min_length=1, max_length=MOST_FEEDS)] | Literal["all"] | None
+    ) = None
     channel: Literal["me"] | None = None
     after_seq: dict[Number, Number] = {}
     after: Annotated[str, Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$")] | None = None
@@ -49,7 +53,9 @@ class Command(BaseModel):
     def keys(self) -> list[Any]:
         """The feeds that are meant. Raises Invalid."""
         if self.cmd != "ping" and (self.markets is None) == (self.channel is None):
-            raise Invalid(markets='Give either markets (a list of ids, or "all") or channel ("me").')
+            raise Invalid(
+                markets='Give either markets (a list of ids, or "all") or channel ("me").'
+            )
         if self.markets is None:
             return [self.channel] if self.channel else []
         return ["all"] if self.markets == "all" else list(dict.fromkeys(self.markets))
@@ -96,14 +102,22 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
             command = Command.model_validate(asked)
             await self._obey(viewer, command)
         except ValidationError as error:
-            facts = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()[:5]]
+            facts = [
+                {"field": ".".join(map(str, e["loc"])), "message": e["msg"]}
+                for e in error.errors()[:5]
+            ]
             detail = "; ".join(f"{fact['field']}: {fact['message']}" for fact in facts)
             self._complain(viewer, asked, "validation_error", detail, errors=facts)
         except Refused as error:
             self._complain(viewer, asked, error.code, str(error))
         except (OSError, TimeoutError, DatabaseError) as error:
             logger.warning("command_failed", error=repr(error))
-            self._complain(viewer, asked, "unavailable", "This cannot be done right now: try again in a moment.")
+            self._complain(
+                viewer,
+                asked,
+                "unavailable",
+                "This cannot be done right now: try again in a moment.",
+            )
 
     @staticmethod
     def _parsed(text: str) -> dict[str, Any]:
@@ -112,7 +126,9 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
         except (ValueError, RecursionError):
             asked = None
         if not isinstance(asked, dict):
-            raise Invalid(message='A command is a JSON object, such as {"id": 1, "cmd": "subscribe", "markets": [12]}.')
+            raise Invalid(
+                message='A command is a JSON object, such as {"id": 1, "cmd": "subscribe", "markets": [12]}.'
+            )
         return asked
 
     async def _obey(self, viewer: Viewer, command: Command) -> None:
@@ -120,7 +136,11 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
         if command.cmd == "ping":
             viewer.say([_answer(command, "pong")])
             return
-        facts = {"markets": command.markets} if command.markets is not None else {"channel": command.channel}
+        facts = (
+            {"markets": command.markets}
+            if command.markets is not None
+            else {"channel": command.channel}
+        )
         answer = _answer(command, f"{command.cmd}d", **facts)
         if command.cmd == "unsubscribe":
             for key in keys:
@@ -129,16 +149,28 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
             return
         new = [key for key in keys if key not in viewer.feeds]
         if len(viewer.feeds) + len(new) > MOST_FEEDS:
-            raise Invalid(markets=f'A connection follows at most {MOST_FEEDS} markets; "all" follows every one.')
+            raise Invalid(
+                markets=f'A connection follows at most {MOST_FEEDS} markets; "all" follows every one.'
+            )
         await self._follow(viewer, command, new, answer)
 
-    async def _follow(self, viewer: Viewer, command: Command, keys: list[Any], answer: Frame) -> None:
+    async def _follow(
+        self, viewer: Viewer, command: Command, keys: list[Any], answer: Frame
+    ) -> None:
         """All or none: the answer, then the first frames of each, then whatever comes."""
         with viewer.held():
             viewer.say([answer])
             for key in keys:
-                after = command.after if key == "me" else command.after_seq.get(key) if key != "all" else None
-                await viewer.follow(await self._feed(viewer, key), None if after is None else str(after))
+                after = (
+                    command.after
+                    if key == "me"
+                    else command.after_seq.get(key)
+                    if key != "all"
+                    else None
+                )
+                await viewer.follow(
+                    await self._feed(viewer, key), None if after is None else str(after)
+                )
 
     async def _feed(self, viewer: Viewer, key: Any) -> Feed:
         if key == "all":
@@ -151,7 +183,9 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
     def _complain(viewer: Viewer, asked: Any, code: str, detail: str, **more: Any) -> None:
         number = asked.get("id") if isinstance(asked, dict) else None
         number = number if isinstance(number, int | str) else None
-        viewer.say([Frame(0, 0, {"id": number, "type": "error", "code": code, "detail": detail, **more})])
+        viewer.say(
+            [Frame(0, 0, {"id": number, "type": "error", "code": code, "detail": detail, **more})]
+        )
 
     async def _pump(self, viewer: Viewer) -> None:
         """Write what arrives until the viewer goes or is asked to come back later."""
@@ -183,7 +217,9 @@ def from_here(scope: Any) -> bool:
         return True
     host = headers.get(b"host", b"").decode("latin-1")
     domain, _ = split_domain_port(host)
-    return origin in {f"http://{host}", f"https://{host}"} and validate_host(domain, settings.ALLOWED_HOSTS)
+    return origin in {f"http://{host}", f"https://{host}"} and validate_host(
+        domain, settings.ALLOWED_HOSTS
+    )
 
 
 class NoSocket(AsyncWebsocketConsumer):

@@ -1,7 +1,5 @@
 """Server-sent events: one market, all of them, or what is the caller's own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re
@@ -60,7 +58,12 @@ class Stream(Connection, AsyncHttpConsumer):
             await self._refuse(*problem_of(error), retry_after=getattr(error, "retry_after", None))
         except (OSError, TimeoutError, DatabaseError) as error:
             note_failure(error)
-            await self._refuse(503, "unavailable", "The stream cannot begin right now: try again in a moment.", retry_after=2)
+            await self._refuse(
+                503,
+                "unavailable",
+                "The stream cannot begin right now: try again in a moment.",
+                retry_after=2,
+            )
         await self.send_headers(headers=HEADERS)
         self.pump = asyncio.create_task(self._pump(viewer))
 
@@ -78,7 +81,9 @@ class Stream(Connection, AsyncHttpConsumer):
             raise Invalid(after_seq="Give the id of the last event you have.")
         return given or None
 
-    async def _refuse(self, status: int, code: str, detail: str, *, retry_after: int | None = None) -> None:
+    async def _refuse(
+        self, status: int, code: str, detail: str, *, retry_after: int | None = None
+    ) -> None:
         headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
         more: dict[str, Any] = {}
         if status == 405:
@@ -88,7 +93,9 @@ class Stream(Connection, AsyncHttpConsumer):
         if retry_after is not None:
             headers.append((b"retry-after", str(retry_after).encode()))
             more["retry_after"] = retry_after
-        await self.send_response(status, problem_bytes(status, code, detail, **more), headers=headers)
+        await self.send_response(
+            status, problem_bytes(status, code, detail, **more), headers=headers
+        )
         raise StopConsumer
 
     async def _pump(self, viewer: Viewer) -> None:

@@ -1,7 +1,5 @@
 """An event of a market's log."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from ninja import Schema

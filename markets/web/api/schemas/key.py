@@ -1,7 +1,5 @@
 """API keys."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -13,7 +11,9 @@ from markets.web.api.schemas.base import In, Time, Word
 
 class KeyIn(In):
     name: Word
-    scopes: Annotated[list[Literal["read", "trade", "staff"]], Field(min_length=1, max_length=3)] = ["read"]
+    scopes: Annotated[
+        list[Literal["read", "trade", "staff"]], Field(min_length=1, max_length=3)
+    ] = ["read"]
     expires_at: Time | None = None
 
 

@@ -1,7 +1,5 @@
 """A market: as staff write it, and as everybody reads it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -20,7 +18,17 @@ from markets.domain.limits import (
     SLUG_LENGTH,
     TEXT_LENGTH,
 )
-from markets.web.api.schemas.base import Amount, Decimal, Id, In, Paging, Parameters, Statuses, Time, Word
+from markets.web.api.schemas.base import (
+    Amount,
+    Decimal,
+    Id,
+    In,
+    Paging,
+    Parameters,
+    Statuses,
+    Time,
+    Word,
+)
 
 
 class OutcomeIn(In):
@@ -29,7 +37,9 @@ class OutcomeIn(In):
 
 
 Outcomes = Annotated[list[OutcomeIn], Field(min_length=FEWEST_OUTCOMES, max_length=MOST_OUTCOMES)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_LENGTH)
+]
 Text = Annotated[str, StringConstraints(max_length=TEXT_LENGTH)]
 Tags = Annotated[list[Word], Field(max_length=MOST_TAGS)]
 Reason = Annotated[str, StringConstraints(max_length=REASON_LENGTH)]
@@ -60,7 +70,9 @@ class MarketPatch(In):
     liquidity: Amount | None = None
     open_at: Time | None = None
     close_at: Time | None = None
-    reason: Reason = Field("", description="Why labels or criteria are corrected on which people have traded.")
+    reason: Reason = Field(
+        "", description="Why labels or criteria are corrected on which people have traded."
+    )
 
 
 class WeightIn(In):

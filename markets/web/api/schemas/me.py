@@ -1,7 +1,5 @@
 """What is the caller's own."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from ninja import Schema

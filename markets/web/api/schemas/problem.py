@@ -1,7 +1,5 @@
 """Errors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ninja import Schema

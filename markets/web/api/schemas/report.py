@@ -1,7 +1,5 @@
 """Reports."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Categories and tags."""
 
-from __future__ import annotations
-
 from ninja import Schema
 
 

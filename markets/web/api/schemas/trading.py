@@ -1,7 +1,5 @@
 """Quotes, trades, and prices over time."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 

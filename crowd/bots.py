@@ -1,7 +1,5 @@
 """Traders with a key each, who look at the open markets and send orders."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time
@@ -13,7 +11,7 @@ from uuid import uuid4
 import httpx
 import structlog
 
-from markets.management.crowd.minds import MINDS, Memory, Mind, truth
+from crowd.minds import MINDS, Memory, Mind, truth
 
 logger = structlog.get_logger("bellwether.crowd")
 
@@ -52,10 +50,19 @@ class Bot:
         wish = self.mind(market, self.memory, square.truths[market["id"]], self.chance)
         if wish is None:
             return False
-        order = {"outcome_id": wish.outcome_id, "side": wish.side, **wish.size, "client_order_id": uuid4().hex}
+        order = {
+            "outcome_id": wish.outcome_id,
+            "side": wish.side,
+            **wish.size,
+            "client_order_id": uuid4().hex,
+        }
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = await square.client.post(f"/api/v1/markets/{market['id']}/trades", json=order, headers=headers)
-        if answer.status_code != 201:  # no money, too close to the edge, just closed: a trader shrugs
+        answer = await square.client.post(
+            f"/api/v1/markets/{market['id']}/trades", json=order, headers=headers
+        )
+        if (
+            answer.status_code != 201
+        ):  # no money, too close to the edge, just closed: a trader shrugs
             if answer.status_code in {401, 403}:
                 raise PermissionError(answer.json()["detail"])
             return False
@@ -70,7 +77,10 @@ class Bot:
 async def run(url: str, keys: Sequence[str], *, per_second: float, seconds: float | None) -> int:
     """Trade with these keys until `seconds` have passed (None: for ever). Gives the number of trades made."""
     chance = random.Random(2026)
-    bots = [Bot(key, MINDS[i % len(MINDS)], random.Random(chance.random())) for i, key in enumerate(keys)]
+    bots = [
+        Bot(key, MINDS[i % len(MINDS)], random.Random(chance.random()))
+        for i, key in enumerate(keys)
+    ]
     end = time.monotonic() + seconds if seconds else None
     made, looked = 0, 0.0
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:

@@ -1,7 +1,5 @@
 """How simulated traders decide: pure functions of what they see. Amounts are floats: nobody's books are kept here."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,11 +29,18 @@ class Wish:
 def truth(market: Mapping[str, Any]) -> dict[int, float]:
     """Hidden probabilities of a market, the same for everybody who asks: somewhere around its first prices."""
     chance = random.Random(sha256(f"truth of {market['slug']}".encode()).digest())
-    weights = [max(0.005, float(o["price"])) * chance.lognormvariate(0, 0.8) for o in market["outcomes"]]
-    return {o["id"]: weight / sum(weights) for o, weight in zip(market["outcomes"], weights, strict=True)}
+    weights = [
+        max(0.005, float(o["price"])) * chance.lognormvariate(0, 0.8) for o in market["outcomes"]
+    ]
+    return {
+        o["id"]: weight / sum(weights)
+        for o, weight in zip(market["outcomes"], weights, strict=True)
+    }
 
 
-def noise(market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random) -> Wish | None:
+def noise(
+    market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random
+) -> Wish | None:
     """Buys this and that, and now and then sells some of it."""
     held = [o["id"] for o in market["outcomes"] if memory.holdings.get(o["id"], 0) > 0.1]
     if held and chance.random() < 0.4:
@@ -44,24 +49,35 @@ def noise(market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float]
     return _buy(chance.choice(market["outcomes"])["id"], chance.uniform(1, 6))
 
 
-def momentum(market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random) -> Wish | None:
+def momentum(
+    market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random
+) -> Wish | None:
     """Buys what has risen since the last look, sells what has fallen."""
-    moves = {o["id"]: float(o["price"]) - memory.seen.get(o["id"], float(o["price"])) for o in market["outcomes"]}
+    moves = {
+        o["id"]: float(o["price"]) - memory.seen.get(o["id"], float(o["price"]))
+        for o in market["outcomes"]
+    }
     memory.seen |= {o["id"]: float(o["price"]) for o in market["outcomes"]}
     outcome = max(moves, key=lambda one: abs(moves[one]))
     if abs(moves[outcome]) < 0.003:
         return None
-    return _buy(outcome, chance.uniform(2, 8)) if moves[outcome] > 0 else _sell(outcome, memory, 0.5)
+    return (
+        _buy(outcome, chance.uniform(2, 8)) if moves[outcome] > 0 else _sell(outcome, memory, 0.5)
+    )
 
 
-def informed(market: Mapping[str, Any], memory: Memory, known: Mapping[int, float], chance: random.Random) -> Wish | None:
+def informed(
+    market: Mapping[str, Any], memory: Memory, known: Mapping[int, float], chance: random.Random
+) -> Wish | None:
     """Knows the truth, and moves the price some of the way there."""
     gaps = {o["id"]: known[o["id"]] - float(o["price"]) for o in market["outcomes"]}
     under, over = max(gaps, key=lambda one: gaps[one]), min(gaps, key=lambda one: gaps[one])
     if gaps[over] < -LEAST_GAP and memory.holdings.get(over, 0) > 1:
         return _sell(over, memory, 0.5)
     if gaps[under] > LEAST_GAP:
-        return _buy(under, min(25.0, float(market["liquidity"]) * gaps[under]) * chance.uniform(0.3, 1))
+        return _buy(
+            under, min(25.0, float(market["liquidity"]) * gaps[under]) * chance.uniform(0.3, 1)
+        )
     return None
 
 
