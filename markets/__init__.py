@@ -1,13 +1,15 @@
-"""Bellwether's one Django app. A row imports only rows below it (import-linter checks):
+"""Bellwether's one Django app. A row imports only rows below it, and siblings nothing of each other:
 
-apps · urls · routing
-api │ views │ consumers │ admin │ jobs │ management      doors: parse, call, return
-hot                                                      public answers in memory, in front of Django
-services                                                 every write, one transaction each
-events                                                   record(): the only way a change becomes known
-tasks                                                    reactions to events, in a worker
-cache │ live │ search │ notifications │ reports │ ratelimit   what follows from an event
-selectors                                                every read that is not one row by its id
-models │ threads                                         nouns and constraints │ database work off the event loop
-pricing │ amounts │ errors │ event_types                 pure Python
+apps | urls
+web | admin | management | tasks | templatetags    doors: parse, ask for permission, call, answer
+services                                           every write, one transaction each
+events                                             how a change becomes known
+caching | live                                     what follows from an event
+presenters                                         a row as the public sees it
+selectors                                          every read
+models                                             nouns and constraints
+infra                                              Redis, threads, the broker, the request
+domain                                             pure Python: amounts, pricing, orders, errors, permissions
+
+`pyproject.toml` says the same to import-linter, and a test compares the two.
 """
