@@ -31,9 +31,13 @@ def fields_of(page):
         facts = dict(re.findall(r'(\w+)="([^"]*)"', tag))
         if facts.get("name") and facts.get("type") not in {"submit", "checkbox", "file"}:
             sent[facts["name"]] = html.unescape(facts.get("value", ""))
-    for name, text in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>\s?(.*?)</textarea>', form, re.DOTALL):
+    for name, text in re.findall(
+        r'<textarea[^>]*name="([^"]+)"[^>]*>\s?(.*?)</textarea>', form, re.DOTALL
+    ):
         sent[name] = html.unescape(text)
-    for name, inside in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+    for name, inside in re.findall(
+        r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL
+    ):
         if name != "action":
             sent[name] = re.findall(r'value="([^"]*)"[^>]*selected', inside)
     return sent
@@ -62,7 +66,9 @@ async def test_a_market_is_written_by_hand(admin, alice):
         ("Yes", 700_000),
         ("No", 300_000),
     ]
-    assert await in_thread(lambda: list(Event.objects.values_list("type", "actor__username"))) == [("market.created", "alice")]
+    assert await in_thread(lambda: list(Event.objects.values_list("type", "actor__username"))) == [
+        ("market.created", "alice")
+    ]
     assert await in_thread(lambda: LogEntry.objects.get().object_repr) == "Will it rain?"
 
 
@@ -79,14 +85,22 @@ async def test_an_edit_goes_through_the_service_and_leaves_an_event(admin, marke
 
 async def test_saving_without_a_change_changes_nothing(admin, market):
     url = f"/admin/markets/market/{market.pk}/change/"
-    await in_thread(lambda: Market.objects.update(open_at=NOW.replace(microsecond=123456)))  # finer than the form shows
+    await in_thread(
+        lambda: Market.objects.update(open_at=NOW.replace(microsecond=123456))
+    )  # finer than the form shows
     assert (await admin.post(url, data=fields_of(await admin.get(url)))).status_code == 302
     assert await in_thread(market.events.count) == 1
 
 
-async def test_what_the_service_refuses_is_said_in_the_form_and_nothing_typed_is_lost(admin, market):
+async def test_what_the_service_refuses_is_said_in_the_form_and_nothing_typed_is_lost(
+    admin, market
+):
     url = f"/admin/markets/market/{market.pk}/change/"
-    sent = fields_of(await admin.get(url)) | {"name": "Will it hail?", "liquidity": "7", "description": "typed for an hour"}
+    sent = fields_of(await admin.get(url)) | {
+        "name": "Will it hail?",
+        "liquidity": "7",
+        "description": "typed for an hour",
+    }
     answer = await admin.post(url, data=sent)
     assert answer.status_code == 200
     assert "This cannot change once a market has opened" in html.unescape(answer.text)
@@ -97,7 +111,13 @@ async def test_what_the_service_refuses_is_said_in_the_form_and_nothing_typed_is
 async def test_two_people_who_edit_at_once_do_not_overwrite_each_other(admin, market):
     url = f"/admin/markets/market/{market.pk}/change/"
     sent = fields_of(await admin.get(url)) | {"description": "mine"}
-    await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=NOW, changes={"name": "Somebody else's?"})
+    await in_thread(
+        catalogue.edit_market,
+        market_id=market.pk,
+        actor=None,
+        now=NOW,
+        changes={"name": "Somebody else's?"},
+    )
     answer = await admin.post(url, data=sent)
     assert answer.status_code == 200
     assert "your edit started from version 1" in answer.text
@@ -117,9 +137,16 @@ async def test_a_new_market_without_a_name_or_with_equal_labels_is_not_created(a
 
 
 async def test_actions_move_markets_and_say_what_could_not_be_moved(admin, make_market):
-    active, draft = await in_thread(make_market, "Active?"), await in_thread(make_market, "Draft?", status="draft")
+    active, draft = (
+        await in_thread(make_market, "Active?"),
+        await in_thread(make_market, "Draft?", status="draft"),
+    )
     token = admin.cookies["csrftoken"]
-    data = {"action": "pause", "_selected_action": [active.pk, draft.pk], "csrfmiddlewaretoken": token}
+    data = {
+        "action": "pause",
+        "_selected_action": [active.pk, draft.pk],
+        "csrfmiddlewaretoken": token,
+    }
     page = await admin.post("/admin/markets/market/", data=data, follow_redirects=True)
     assert "1 market(s) paused." in page.text
     assert "Cannot pause a market that is draft" in page.text
@@ -136,21 +163,39 @@ async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, b
 
     market, other = await in_thread(write)
     before = await in_thread(lambda: Account.objects.get(user=bob).balance)
-    data = {"action": "resolve", "outcome": "yes", "note": "It did.", "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    data = {
+        "action": "resolve",
+        "outcome": "yes",
+        "note": "It did.",
+        "csrfmiddlewaretoken": admin.cookies["csrftoken"],
+    }
     wrong = await admin.post(
-        "/admin/markets/market/", data={**data, "_selected_action": [other.pk], "outcome": "Maybe"}, follow_redirects=True
+        "/admin/markets/market/",
+        data={**data, "_selected_action": [other.pk], "outcome": "Maybe"},
+        follow_redirects=True,
     )
     assert "It has no outcome" in wrong.text
-    page = await admin.post("/admin/markets/market/", data={**data, "_selected_action": [market.pk]}, follow_redirects=True)
+    page = await admin.post(
+        "/admin/markets/market/",
+        data={**data, "_selected_action": [market.pk]},
+        follow_redirects=True,
+    )
     assert "1 market(s) resolved." in page.text
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before + 10_000_000
-    await admin.post("/admin/markets/market/", data={**data, "action": "unresolve", "_selected_action": [market.pk]})
+    await admin.post(
+        "/admin/markets/market/",
+        data={**data, "action": "unresolve", "_selected_action": [market.pk]},
+    )
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before
 
 
 async def test_credits_are_granted_with_a_reason(admin, bob):
     account = await in_thread(ledger.open_account, user=bob, now=NOW)
-    data = {"action": "grant", "_selected_action": [account.pk], "csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    data = {
+        "action": "grant",
+        "_selected_action": [account.pk],
+        "csrfmiddlewaretoken": admin.cookies["csrftoken"],
+    }
     data["request_key"] = "of this form"
     for wrong in (
         {"amount": "", "reason": "x"},
@@ -161,10 +206,14 @@ async def test_credits_are_granted_with_a_reason(admin, bob):
         await admin.post("/admin/markets/account/", data=data | wrong)
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == 1000_000_000
     page = await admin.post(
-        "/admin/markets/account/", data=data | {"amount": "12.5", "reason": "Good question"}, follow_redirects=True
+        "/admin/markets/account/",
+        data=data | {"amount": "12.5", "reason": "Good question"},
+        follow_redirects=True,
     )
     assert "12.5 credits, Good question" in page.text
-    entry = await in_thread(lambda: JournalEntry.objects.select_related("actor").order_by("pk").last())
+    entry = await in_thread(
+        lambda: JournalEntry.objects.select_related("actor").order_by("pk").last()
+    )
     assert (entry.kind, entry.note, entry.actor.username) == ("grant", "Good question", "alice")
 
 
@@ -172,7 +221,12 @@ async def test_two_quick_clicks_on_run_grant_once(admin, bob):
     account = await in_thread(ledger.open_account, user=bob, now=NOW)
     page = await admin.get("/admin/markets/account/")
     key = re.search(r'name="request_key" value="(\w+)"', page.text)[1]
-    data = {"action": "grant", "_selected_action": [account.pk], "amount": "12.5", "reason": "Good question"}
+    data = {
+        "action": "grant",
+        "_selected_action": [account.pk],
+        "amount": "12.5",
+        "reason": "Good question",
+    }
     data |= {"csrfmiddlewaretoken": admin.cookies["csrftoken"], "request_key": key}
     both = [admin.post("/admin/markets/account/", data=data) for _ in range(2)]
     assert [answer.status_code for answer in await asyncio.gather(*both)] == [302, 302]
@@ -180,12 +234,20 @@ async def test_two_quick_clicks_on_run_grant_once(admin, bob):
     page = await admin.post("/admin/markets/account/", data=data, follow_redirects=True)
     assert "This was done already" in page.text
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == 1012_500_000
-    assert re.search(r'name="request_key" value="(\w+)"', page.text)[1] != key, "the next form has a key of its own"
+    assert re.search(r'name="request_key" value="(\w+)"', page.text)[1] != key, (
+        "the next form has a key of its own"
+    )
 
 
 async def test_the_note_given_with_cancel_is_kept(admin, market):
-    data = {"action": "cancel", "_selected_action": [market.pk], "note": "The event was called off."}
-    await admin.post("/admin/markets/market/", data=data | {"csrfmiddlewaretoken": admin.cookies["csrftoken"]})
+    data = {
+        "action": "cancel",
+        "_selected_action": [market.pk],
+        "note": "The event was called off.",
+    }
+    await admin.post(
+        "/admin/markets/market/", data=data | {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    )
     event = await in_thread(market.events.last)
     assert (event.type, event.payload["note"]) == ("market.cancelled", "The event was called off.")
 
@@ -223,7 +285,9 @@ async def test_events_are_read_and_never_written(admin, market):
     assert (await admin.get(f"/admin/markets/event/{event.pk}/change/")).status_code == 200
     assert (await admin.get("/admin/markets/event/add/")).status_code == 403
     token = admin.cookies["csrftoken"]
-    answer = await admin.post(f"/admin/markets/event/{event.pk}/change/", data={"type": "x", "csrfmiddlewaretoken": token})
+    answer = await admin.post(
+        f"/admin/markets/event/{event.pk}/change/", data={"type": "x", "csrfmiddlewaretoken": token}
+    )
     assert answer.status_code == 403
     assert (await admin.get(f"/admin/markets/market/{market.pk}/delete/")).status_code == 403
 

@@ -200,3 +200,18 @@ async def test_prices_over_time(client, market, bob):
         check_problem(
             await client.get(f"/api/v1/markets/{market.pk}/candlesticks", params={**query, **wrong}), 422, "validation_error"
         )
+
+
+async def test_reading_what_one_has_opens_no_account(client, bob):
+    key = await in_thread(key_for, bob)
+    answer = await client.get("/api/v1/me", headers=bearer(key))
+    assert (answer.status_code, answer.json()["balance"]) == (200, "1000")
+    assert not await in_thread(Account.objects.exists)
+
+
+async def test_a_first_trade_that_is_refused_opens_no_account(trader, market):
+    yes, _ = await ids(market)
+    order = {"outcome_id": yes, "side": "buy", "shares": "1", "max_cost": "0.01", "client_order_id": "a"}
+    answer = await trader.post(f"/api/v1/markets/{market.pk}/trades", json=order)
+    check_problem(answer, 409, "slippage_exceeded")
+    assert not await in_thread(Account.objects.filter(kind="trader").exists)

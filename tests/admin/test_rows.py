@@ -1,0 +1,149 @@
+"""Rows that staff look at: readable amounts, pages that open at once, and what Unfold adds to a page."""
+
+import re
+
+import pytest
+from django.contrib import admin as site
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from markets.models import Account, JournalEntry, Market, Position, Posting, Trade
+from markets.services import ledger
+from tests.support.clock import NOW
+from tests.support.factory import order, trade, yes_no
+from tests.support.people import person
+
+
+@pytest.fixture
+def staff(alice):
+    """Alice's browser, without JavaScript."""
+    client = Client()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def traded(market, bob):
+    trade(bob, market, order(yes_no(market)[0], shares=12_500_000))
+    return market
+
+
+def words(page):
+    return re.sub(r"<[^>]+>|\s+", " ", page.content.decode())
+
+
+def test_a_journal_entry_of_thousands_of_postings_opens_at_once(staff, world):
+    people = [person(f"p{number}") for number in range(3)]
+    accounts = [ledger.open_account(user=user, now=NOW) for user in people]
+    more = Account.objects.bulk_create(
+        Account(kind="trader", user=user, balance=1)
+        for user in type(people[0]).objects.bulk_create(
+            type(people[0])(username=f"q{n}") for n in range(3000)
+        )
+    )
+    entry = JournalEntry.objects.create(kind="payout", at=NOW)
+    Posting.objects.bulk_create(
+        Posting(entry=entry, account=a, amount=1_500_000, balance=2) for a in [*accounts, *more]
+    )
+    with CaptureQueriesContext(connection) as queries:
+        page = staff.get(f"/admin/markets/journalentry/{entry.pk}/change/")
+    assert page.status_code == 200
+    assert len(queries) <= 15
+    assert page.content.decode().count("1.5") >= 50
+    assert len(page.content) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [(Account, "993."), (Position, "12.5"), (Trade, "12.5"), (JournalEntry, "1000")],
+)
+def test_amounts_are_shown_as_decimals(staff, traded, bob, model, shown):
+    rows = {
+        Account: lambda: Account.objects.get(user=bob),
+        JournalEntry: lambda: JournalEntry.objects.get(note="Starting grant"),
+    }
+    row = rows.get(model, lambda: model.objects.get())()
+    name = model._meta.model_name
+    page = staff.get(f"/admin/markets/{name}/{row.pk}/change/")
+    assert shown in words(page)
+    listed = words(staff.get(f"/admin/markets/{name}/"))
+    for text in (words(page), listed):
+        assert not re.search(r"\b(12500000|993\d{6}|1000000000|100000000)\b", text), (
+            "no raw millionths"
+        )
+
+
+def test_a_viewer_reads_the_liquidity_of_a_market_as_shares(traded):
+    viewer = person("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_market"))
+    client = Client()
+    client.force_login(viewer)
+    text = words(client.get(f"/admin/markets/market/{traded.pk}/change/"))
+    assert "Liquidity" in text
+    assert "100000000" not in text
+
+
+def test_what_unfold_adds_to_a_form_is_there(staff, market, monkeypatch):
+    """The market's form once bypassed Unfold's view, so that none of its buttons could show."""
+    markets = site.site.get_model_admin(Market)
+
+    def extra(request, row): ...
+
+    extra.short_description = "An extra button"
+    monkeypatch.setattr(markets, "actions_submit_line", ["extra"])
+    monkeypatch.setattr(markets, "extra", extra, raising=False)
+    assert "An extra button" in words(staff.get(f"/admin/markets/market/{market.pk}/change/"))
+
+
+def test_an_editor_without_rights_on_outcomes_saves_a_market(world):
+    editor = person("editor", is_staff=True)
+    editor.user_permissions.set(
+        Permission.objects.filter(codename__in=["add_market", "change_market", "view_market"])
+    )
+    client = Client()
+    client.force_login(editor)
+    answer = client.post(
+        "/admin/markets/market/add/", {"name": "Will it rain?", "liquidity": "100"}
+    )
+    assert answer.status_code == 302
+    market = Market.objects.get()
+    assert [outcome.label for outcome in yes_no(market)] == ["Yes", "No"]
+    sent = {"name": "Will it snow?", "liquidity": "100", "version": "1"}
+    assert client.post(f"/admin/markets/market/{market.pk}/change/", sent).status_code == 302
+    market.refresh_from_db()
+    assert market.name == "Will it snow?"
+
+
+def test_the_address_without_its_slash_leads_to_the_admin(staff):
+    assert staff.get("/admin").headers["Location"] == "/admin/"
+
+
+def test_who_may_change_people_gives_nobody_rights(alice):
+    clerk = person("clerk", is_staff=True)
+    clerk.user_permissions.set(
+        Permission.objects.filter(
+            codename__in=["change_user", "view_user", "change_group", "view_group"]
+        )
+    )
+    client = Client()
+    client.force_login(clerk)
+    own = client.get(f"/admin/auth/user/{clerk.pk}/change/")
+    assert own.status_code == 200
+    for field in ("is_superuser", "is_staff", "groups", "user_permissions"):
+        assert f'name="{field}"' not in own.content.decode()
+    sent = {
+        "username": "clerk",
+        "is_active": "on",
+        "is_superuser": "on",
+        "date_joined_0": "2026-01-01",
+        "date_joined_1": "00:00",
+    }
+    client.post(f"/admin/auth/user/{clerk.pk}/change/", sent)
+    clerk.refresh_from_db()
+    assert not clerk.is_superuser
+    assert (
+        client.post(f"/admin/auth/user/{alice.pk}/password/", {"password1": "x"}).status_code == 403
+    )
+    assert "Save" not in words(client.get(f"/admin/auth/user/{alice.pk}/change/"))
