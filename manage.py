@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Every command starts here; `config/dev/embedded.py` says where its database and Redis come from."""
+"""Run a Django command; `config/dev/embedded.py` finds or starts its database and Redis."""
 
 import os
 import sys
@@ -8,10 +8,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 def main() -> None:
-    """Run one Django command, or the demo, with its services in reach."""
     from config.dev import demo, embedded
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    if command == "migrate":
+        os.environ.setdefault("DATABASE_TIME_LIMITS", "0")  # rewriting a table takes its time
     try:
         with embedded.for_command(command):
             if command == "demo":

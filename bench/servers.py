@@ -34,6 +34,7 @@ def own_database() -> Iterator[None]:
     """Django on a PostgreSQL and a Valkey of this run's own, migrated, whatever the environment names."""
     for name in ("DATABASE_URL", "REDIS_URL"):
         os.environ.pop(name, None)
+    os.environ["DATABASE_TIME_LIMITS"] = "0"  # a million rows are filled in by one statement
     with embedded.for_tests():
         import django
         from django.core.management import call_command

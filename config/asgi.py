@@ -1,4 +1,4 @@
-"""What a server serves: `daphne config.asgi:application`."""
+"""The ASGI application: `daphne config.asgi:application`."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.core.asgi import get_asgi_application
 
-django = get_asgi_application()  # loads the models, before anything below imports them
+django = get_asgi_application()  # loads the models, which the modules below import
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
@@ -27,6 +27,6 @@ application: Any = Hot(
     RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/"))
 )
 
-# What is loaded now lives as long as the process: the collector need not look at it again.
+# The objects of the start live as long as the process: the garbage collector can skip them.
 gc.freeze()
 gc.set_threshold(1_000, 50, 100)

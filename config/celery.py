@@ -1,4 +1,4 @@
-"""The Celery application, and the request id that travels with a task."""
+"""The Celery application. A task carries the id of the request that sent the task."""
 
 import os
 from typing import Any
@@ -15,7 +15,7 @@ app.autodiscover_tasks(related_name="tasks")
 
 @signals.setup_logging.connect
 def keep_our_logs(**_kwargs: Any) -> None:
-    """A receiver here is what stops Celery from installing its own log handlers."""
+    """Do nothing: a receiver of this signal keeps Celery from installing log handlers."""
 
 
 @signals.before_task_publish.connect
@@ -30,7 +30,7 @@ def bind_request_id(task: Any, task_id: str, **_kwargs: Any) -> None:
     structlog.contextvars.bind_contextvars(
         task=task.name,
         task_id=task_id,
-        request_id=getattr(task.request, "bellwether_request_id", "") or "",
+        request_id=getattr(task.request, "bellwether_request_id", None) or "",
     )
 
 

@@ -1,8 +1,8 @@
-"""Daphne with what it lacks for streams: `python -m config.daphne` takes what `daphne` takes.
+"""Daphne with backpressure and a time limit for requests: `python -m config.daphne <as daphne>`.
 
-Daphne's `send` returns at once, however much of what was sent before still waits in memory for a client that does not read.
-Here it waits until that has gone, as the ASGI specification wants it, and an application that ends meanwhile ends the
-connection instead of leaving it to the client. And a request must have come whole within `LONGEST_REQUEST` seconds.
+Daphne's `send` returns at once and keeps what a slow client has not read yet in memory. Here `send`
+waits until the client has read, as the ASGI specification wants, and an application that ends
+meanwhile ends the connection. A request must be complete within `MAX_REQUEST_SECONDS`.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-LONGEST_REQUEST: Final = 60.0  # seconds; the largest body has 4 MB
+MAX_REQUEST_SECONDS: Final = 60.0  # the largest body has 4 MB
 
 
 class EagerTransport(tcp.Server):
-    """A connection that writes at once when nothing waits, as asyncio's do.
+    """A connection that writes at once when its buffer is empty, as asyncio's connections do.
 
-    Twisted's waits for a turn of its event loop, which costs four system calls instead of one.
+    Twisted writes in the next turn of its event loop: four system calls instead of one.
     """
 
-    held: list[bytes] | None = None  # what is to leave as one
+    held: list[bytes] | None = None  # inside `held_together`: what was written
 
     def writeSequence(self, iovec: Any) -> None:  # noqa: N802  (Twisted's names)
         self.write(b"".join(iovec))
@@ -37,20 +37,17 @@ class EagerTransport(tcp.Server):
         if self.held is not None:
             self.held.append(data)
             return
-        if (
-            data
-            and self.connected
-            and not (self.disconnecting or self.dataBuffer or self._tempDataBuffer)
-        ):
+        waiting = self.disconnecting or self.dataBuffer or self._tempDataBuffer
+        if data and self.connected and not waiting:
             sent = self.writeSomeData(data)
-            if isinstance(sent, int):  # otherwise an error, which the turn will find again
+            if isinstance(sent, int):  # otherwise an error, which the event loop will meet again
                 data = data[sent:]
         if data:
             super().write(data)
 
     @contextmanager
     def held_together(self) -> Iterator[None]:
-        """What is written meanwhile leaves as one: headers and body."""
+        """Send all that the block writes, such as headers and body, in one piece."""
         self.held = []
         try:
             yield
@@ -61,11 +58,16 @@ class EagerTransport(tcp.Server):
 
 @implementer(IPushProducer)
 class Gate:
-    """Twisted's flow control as something to wait for: the transport closes it while its buffer is full."""
+    """Twisted's flow control: `free` is set unless the buffer of the connection is full."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: Any) -> None:
         self.free = asyncio.Event()
         self.free.set()
+        if isinstance(protocol, WebRequest):
+            protocol.registerProducer(self, True)
+        else:
+            protocol.transport.unregisterProducer()  # the HTTP channel, now done with its part
+            protocol.transport.registerProducer(self, True)
 
     def pauseProducing(self) -> None:  # noqa: N802  (Twisted's names)
         self.free.clear()
@@ -73,48 +75,40 @@ class Gate:
     def resumeProducing(self) -> None:  # noqa: N802
         self.free.set()
 
-    def stopProducing(self) -> None:  # noqa: N802  (the connection is gone)
-        self.free.set()
+    stopProducing = resumeProducing  # noqa: N815  (the connection is gone)
 
 
 class PatientServer(Server):
-    """Waits for clients that read slowly, and not for those that write slowly."""
+    """A server that waits for slow readers and drops slow writers. Daphne calls its methods."""
 
     def listen_success(self, port: Any) -> None:
-        """Daphne calls this with each port that it listens on."""
         if isinstance(port, tcp.Port):
             port.transport = EagerTransport
         super().listen_success(port)
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
-        """Daphne calls this with each request."""
-        scope["root_path"] = self.root_path  # Daphne takes it from a header that anybody may send
+        scope["root_path"] = self.root_path  # Daphne trusts a header that any client may send
         queue = super().create_application(protocol, scope)
         if queue is not None:
-            self.connections[protocol]["application_instance"].add_done_callback(
-                partial(self._over, protocol)
-            )
+            application = self.connections[protocol]["application_instance"]
+            application.add_done_callback(partial(self._forget, protocol))
         return queue
 
-    def _over(self, protocol: Any, application: asyncio.Future[None]) -> None:
-        """Forget at once a request that went well. (Daphne does it every second, which makes a long pause of many.)"""
-        details = self.connections.get(protocol, {})
-        if (
-            "disconnected" in details
-            and not application.cancelled()
-            and application.exception() is None
-        ):
+    def _forget(self, protocol: Any, application: asyncio.Future[None]) -> None:
+        """Forget a finished request at once; Daphne forgets all once a second, which takes long."""
+        failed = application.cancelled() or application.exception()
+        if "disconnected" in self.connections.get(protocol, {}) and not failed:
             del self.connections[protocol]
 
     def application_checker(self) -> None:
-        """Daphne calls this every second."""
+        """Drop, every second, connections whose request is late or whose application has ended."""
         super().application_checker()
         for protocol, details in list(self.connections.items()):
             if "application_instance" in details or "disconnected" in details:
                 continue
-            deserted = "gate" in details  # the application ended and its response did not
+            ended = "gate" in details  # the application has ended, its response has not
             transport = _transport(protocol)
-            if transport and (deserted or time.time() - details["connected"] > LONGEST_REQUEST):
+            if transport and (ended or time.time() - details["connected"] > MAX_REQUEST_SECONDS):
                 transport.abortConnection()
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
@@ -123,54 +117,35 @@ class PatientServer(Server):
             return
         gate: Gate | None = details.get("gate")
         kind = message["type"]
-        if (
-            gate is not None
-            and kind in {"http.response.body", "websocket.close"}
-            and not message.get("more_body")
-        ):
-            if not gate.free.is_set():  # it takes nothing: there is no use in saying goodbye
-                _transport(protocol).abortConnection()
+        body, more = kind == "http.response.body", message.get("more_body")
+        transport = _transport(protocol)
+        if gate and (body or kind == "websocket.close") and not more:
+            if not gate.free.is_set():  # the client reads nothing: it would not read the end either
+                transport.abortConnection()
                 return
-            if kind == "http.response.body":
+            if body:
                 protocol.unregisterProducer()
         if kind == "http.response.start":
             self.check_headers_type(message)
-        transport = _transport(protocol)
-        if kind == "http.response.body" and gate is None and isinstance(transport, EagerTransport):
+        if body and gate is None and isinstance(transport, EagerTransport):
             with transport.held_together():
                 protocol.handle_reply(message)
         elif kind == "websocket.close" and protocol.state == protocol.STATE_OPEN:
-            protocol.sendCloseFrame(
-                code=message.get("code") or 1000
-            )  # Daphne's way takes none of RFC 6455's own codes
+            # Daphne's own way refuses the close codes that RFC 6455 defines
+            protocol.sendCloseFrame(code=message.get("code") or 1000)
         else:
             protocol.handle_reply(message)
-        if gate is None:
-            if kind == "websocket.accept" or (
-                kind == "http.response.body" and message.get("more_body")
-            ):
-                details["gate"] = _gate(protocol)
-        elif not gate.free.is_set():
+        if gate:
             await gate.free.wait()
+        elif kind == "websocket.accept" or (body and more):
+            details["gate"] = Gate(protocol)
 
 
 def _transport(protocol: Any) -> Any:
-    """The connection beneath: a TCP transport of Twisted."""
+    """Return the connection, a TCP transport of Twisted, or None when it is gone."""
     if isinstance(protocol, WebRequest):
         return protocol.channel and protocol.channel.transport  # None once the response is finished
     return protocol.transport
-
-
-def _gate(protocol: Any) -> Gate:
-    """Put a gate between an open connection and its application."""
-    gate = Gate()
-    if isinstance(protocol, WebRequest):
-        protocol.registerProducer(gate, True)
-    else:
-        transport = _transport(protocol)
-        transport.unregisterProducer()  # the HTTP side of the connection, which has handed it over
-        transport.registerProducer(gate, True)
-    return gate
 
 
 class Command(CommandLineInterface):

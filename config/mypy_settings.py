@@ -1,12 +1,9 @@
-"""The settings as mypy's plugin sees them: it needs the apps and models, and no server."""
+"""The settings for mypy's plugin, which reads the apps and models and needs no server."""
 
 import os
 
-for name, value in {
-    "SECRET_KEY": "types",
-    "DATABASE_URL": "postgresql:///types",
-    "REDIS_URL": "redis://types/0",
-}.items():
-    os.environ.setdefault(name, value)
+os.environ.setdefault("SECRET_KEY", "types")
+os.environ.setdefault("DATABASE_URL", "postgresql:///types")
+os.environ.setdefault("REDIS_URL", "redis://types/0")
 
-from config.settings import *  # noqa: E402, F403
+from config.settings import *  # noqa: F403

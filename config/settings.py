@@ -1,4 +1,4 @@
-"""All settings, top to bottom. What an installation chooses comes from the environment (`.env.example` lists it)."""
+"""All settings. An installation sets its own in the environment; `.env.example` lists them."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +11,8 @@ from config import env, logs
 BASE_DIR = env.BASE_DIR
 VAR_DIR = env.VAR_DIR
 
-# --- The installation -------------------------------------------------------------------------------------------------
-DEBUG = env.flag("DEBUG", default=False)
+# --- The installation ---
+DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.required("SECRET_KEY", "it signs sessions; any long random text will do.")
 BASE_URL = env.text("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(BASE_URL)
@@ -20,7 +20,7 @@ _secure = _site.scheme == "https"
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", f"{_site.hostname},127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
-# --- Django -----------------------------------------------------------------------------------------------------------
+# --- Django ---
 INSTALLED_APPS = [
     "daphne",
     "unfold",
@@ -35,7 +35,7 @@ INSTALLED_APPS = [
     "ninja",
     "markets",
 ]
-LEAN_MIDDLEWARE = [  # what a call needs that brings no cookie (config/lean.py)
+LEAN_MIDDLEWARE = [  # for requests without a cookie (markets/web/handlers.py)
     "markets.web.middleware.security_headers",
     "markets.web.middleware.api_problems",
     "markets.web.middleware.no_nul",
@@ -65,45 +65,44 @@ TEMPLATES = [
         },
     }
 ]
-APPEND_SLASH = False  # an API path is exact; see API.md
-USE_TZ = True
+APPEND_SLASH = False  # an API path is exact
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-DATA_UPLOAD_MAX_MEMORY_SIZE = (
-    4 * 1024 * 1024
-)  # bytes of a request body; a larger one is refused with 413
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20  # bytes of a request body; a larger one is refused with 413
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Security: everything follows from the scheme of BASE_URL ---------------------------------------------------------
+# --- Security: follows from the scheme of BASE_URL ---
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _secure
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _secure else None
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
-# --- PostgreSQL -------------------------------------------------------------------------------------------------------
-# A thread that works with the database borrows a connection for one request or job and gives it back.
+# --- PostgreSQL ---
+_postgresql = env.required(
+    "DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."
+)
 DATABASES: dict[str, Any] = {
-    "default": dj_database_url.parse(
-        env.required(
-            "DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."
-        ),
-        engine="markets.infra.postgresql",
-    )
+    "default": dj_database_url.parse(_postgresql, engine="markets.infra.postgresql")
 }
-# A stuck row, statement or network must not stop everything: what waits for too long fails, and is answered with 503.
-_limits = "-c lock_timeout=2s -c statement_timeout=10s -c idle_in_transaction_session_timeout=20s"
+_options = (
+    "-c random_page_cost=1.1"  # an SSD or memory: a random page costs little more than the next one
+    # Search forgives typing errors: "relaese" and "release" share 0.27 of their trigrams.
+    " -c pg_trgm.similarity_threshold=0.25 -c plan_cache_mode=force_generic_plan"
+)
+if env.flag("DATABASE_TIME_LIMITS", default=True):
+    # A stuck row, statement or network holds up nobody else: a wait that is too long ends in a 503.
+    _options += " -c lock_timeout=2s -c statement_timeout=10s"
+    _options += " -c idle_in_transaction_session_timeout=20s"
 DATABASES["default"]["OPTIONS"] = {
     "pool": {"min_size": 0, "max_size": env.number("DATABASE_POOL", 20, least=1), "timeout": 5},
-    "prepare_threshold": 5,  # for the statements of a trade, which ask to be prepared; Django's own never are
-    # A page elsewhere costs little more than the next one: the database is on a disk without moving parts, or in memory.
-    # How alike two words are that search may take for each other: "relaese" and "release" share 0.27 of their trigrams.
-    "options": "-c random_page_cost=1.1 -c pg_trgm.similarity_threshold=0.25 -c plan_cache_mode=force_generic_plan "
-    + (_limits if env.flag("DATABASE_TIME_LIMITS", default=True) else ""),
+    "prepare_threshold": 5,  # only a trade asks for prepared statements; Django's own are none
+    "options": _options,
     "connect_timeout": 5,  # seconds
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -111,104 +110,85 @@ DATABASES["default"]["OPTIONS"] = {
     "tcp_user_timeout": 10_000,  # ms
 }
 
-# --- Redis: cache, doorbell, broker -----------------------------------------------------------------------------------
+# --- Redis: cache, doorbell, broker ---
 REDIS_URL = env.required(
     "REDIS_URL", "name a Redis, or run through manage.py to have one embedded."
 )
-_REDIS_PATIENCE = 0.5  # seconds; a cache that does not answer by then is treated as absent
+_redis_seconds = 0.5  # a cache that takes longer to answer is treated as absent
 CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": _REDIS_PATIENCE, "SOCKET_TIMEOUT": _REDIS_PATIENCE},
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": _redis_seconds, "SOCKET_TIMEOUT": _redis_seconds},
     }
 }
-# Not "default": a consumer would open a channel of its own for every viewer; the relay has one per process (live/relay.py).
+# Not "default": then each viewer's consumer would open a channel; live/relay.py has one a process.
 CHANNEL_LAYERS = {
     "doorbell": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [REDIS_URL],
-            "prefix": f"bellwether{urlsplit(REDIS_URL).path}",
-        },  # pub/sub ignores the number
+        # pub/sub is the same in all databases of a Redis: the prefix keeps installations apart
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"bellwether{urlsplit(REDIS_URL).path}"},
     }
 }
 
-# --- Celery (config/celery.py reads the CELERY_ names) ----------------------------------------------------------------
+# --- Celery (config/celery.py reads the CELERY_ names) ---
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,  # seconds; longer than the longest task, or a running task would be given out twice
+    "visibility_timeout": 3600,  # seconds; after that even a running task is sent again
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
-    "max_retries": 1,  # of connecting to send a task; a web request must not wait for a broker that is away
+    "max_retries": 1,  # of a connection: a web request must not wait for a broker that is down
     "interval_start": 0,
     "interval_step": 0,
     "interval_max": 0,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_PUBLISH_RETRY = (
-    False  # a message that cannot be sent is found again in the database (jobs.py)
-)
+CELERY_TASK_PUBLISH_RETRY = False  # tasks/clock.py finds in the database what was not sent
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 1800  # seconds
 CELERY_BEAT_SCHEDULE = {
-    "lifecycle": {
-        "task": "markets.tasks.clock.move_due_markets",
-        "schedule": 2.0,
-        "options": {"expires": 10},
-    },
-    "audit": {"task": "markets.tasks.clock.audit_ledger", "schedule": crontab(hour=3, minute=30)},
-    "trades": {
-        "task": "markets.tasks.reactions.react_to_trades",
-        "schedule": 1.0,
-        "options": {"expires": 5},
-    },
-    "outbox": {
-        "task": "markets.tasks.clock.dispatch_pending",
-        "schedule": 5.0,
-        "options": {"expires": 10},
-    },
+    task: {
+        "task": f"markets.tasks.{task}",
+        "schedule": schedule,
+        "options": {"expires": expires},
+    }
+    for task, schedule, expires in (
+        ("clock.move_due_markets", 2.0, 10),  # seconds
+        ("reactions.react_to_trades", 1.0, 5),
+        ("clock.dispatch_pending", 5.0, 10),
+        ("clock.audit_ledger", crontab(hour=3, minute=30), None),
+    )
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
-# --- Files and mail ---------------------------------------------------------------------------------------------------
+# --- Files and mail ---
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(VAR_DIR / "media"))
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-}
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.number("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", default=False)
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Bellwether <bellwether@{_site.hostname}>")
 
-# --- Logs (config/logs.py) --------------------------------------------------------------------------------------------
+# --- Logs (config/logs.py) ---
 LOGGING_CONFIG = None
 logs.configure(
     json=env.text("LOG_FORMAT", "console" if DEBUG else "json") == "json",
     level=env.text("LOG_LEVEL", "INFO"),
 )
 
-# --- Bellwether -------------------------------------------------------------------------------------------------------
-STARTING_GRANT = (
-    env.number("STARTING_GRANT", 1000) * 1_000_000
-)  # micro-credits that a new trader begins with
-LOG_HOT_ONE_IN = env.number(
-    "LOG_HOT_ONE_IN", 100, least=1
-)  # answers from memory are logged one in so many; errors always
-STREAMS_PER_ADDRESS = env.number(
-    "STREAMS_PER_ADDRESS", 500, least=1
-)  # open streams from one address, in each process
+# --- Bellwether ---
+STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits of a new trader
+LOG_HOT_ONE_IN = env.number("LOG_HOT_ONE_IN", 100, least=1)  # of the answers from memory
+# Open streams in each process.
+STREAMS_PER_ADDRESS = env.number("STREAMS_PER_ADDRESS", 500, least=1)
 STREAMS_PER_PROCESS = env.number("STREAMS_PER_PROCESS", 10_000, least=1)
 API_RATE_LIMIT = env.number("API_RATE_LIMIT", 600, least=1)  # calls a minute and key
 
@@ -217,12 +197,14 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}markets/icon.svg"}],
-    "SHOW_HISTORY": True,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}markets/icon.svg"}
+    ],
     "COLORS": {
         "primary": {
-            "50": "#eef4ff", "100": "#dbe6fe", "200": "#bfd3fe", "300": "#93b4fd", "400": "#6090fa", "500": "#3b6df6",
-            "600": "#254feb", "700": "#1d3cd8", "800": "#1e33af", "900": "#1e318a", "950": "#172054",
+            "50": "#eef4ff", "100": "#dbe6fe", "200": "#bfd3fe", "300": "#93b4fd",
+            "400": "#6090fa", "500": "#3b6df6", "600": "#254feb", "700": "#1d3cd8",
+            "800": "#1e33af", "900": "#1e318a", "950": "#172054",
         }
     },
 }  # fmt: skip

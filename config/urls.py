@@ -1,15 +1,18 @@
-"""Addresses. The streams are in `markets/web/streams/routing.py`."""
+"""The root of the URLs; those of the streams are in `markets/web/streams/routing.py`."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from markets.web.api.root import api
+from markets.web.pages.failures import nothing_here
 
 handler500 = "markets.web.pages.failures.server_error"
 
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    # Django would name the page of any draft to whoever may enter the admin
+    path("admin/r/<path:row>", nothing_here),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("", include("markets.urls")),

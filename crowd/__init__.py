@@ -1,1 +1,1 @@
-"""Simulated traders that know Bellwether only through its HTTP API, like anybody's bot."""
+"""Simulated traders, which use only the HTTP API of Bellwether, as any bot does."""

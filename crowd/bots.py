@@ -1,4 +1,4 @@
-"""Traders with a key each, who look at the open markets and send orders."""
+"""Traders with an API key each, who read the open markets and send orders."""
 
 import asyncio
 import random
@@ -15,19 +15,19 @@ from crowd.minds import MINDS, Memory, Mind, truth
 
 logger = structlog.get_logger("bellwether.crowd")
 
-LOOK_EVERY: Final = 5.0  # seconds between two looks at the list of markets
-REST: Final = 2.0  # seconds after the server could not be reached
+LIST_SECONDS: Final = 5.0  # between two reads of the list of markets
+RETRY_SECONDS: Final = 2.0  # after the server could not be reached
 
 
 @dataclass
-class Square:
-    """What all bots see: the open markets as of the last look, and the truths that some know."""
+class Exchange:
+    """What all bots share: the open markets as last read, and the truths that some bots know."""
 
     client: httpx.AsyncClient
     markets: list[dict[str, Any]] = field(default_factory=list)
     truths: dict[int, dict[int, float]] = field(default_factory=dict)
 
-    async def look(self) -> None:
+    async def read(self) -> None:
         found = await self.client.get("/api/v1/markets/", params={"status": "active", "limit": 200})
         found.raise_for_status()
         self.markets = found.json()["items"]
@@ -44,10 +44,10 @@ class Bot:
     chance: random.Random
     memory: Memory = field(default_factory=Memory)
 
-    async def act(self, square: Square) -> bool:
-        """Look at one market and perhaps trade there; says whether a trade was made."""
-        market = self.chance.choice(square.markets)
-        wish = self.mind(market, self.memory, square.truths[market["id"]], self.chance)
+    async def act(self, exchange: Exchange) -> bool:
+        """Choose a market and perhaps trade there. Return whether a trade was made."""
+        market = self.chance.choice(exchange.markets)
+        wish = self.mind(market, self.memory, exchange.truths[market["id"]], self.chance)
         if wish is None:
             return False
         order = {
@@ -57,12 +57,10 @@ class Bot:
             "client_order_id": uuid4().hex,
         }
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = await square.client.post(
+        answer = await exchange.client.post(
             f"/api/v1/markets/{market['id']}/trades", json=order, headers=headers
         )
-        if (
-            answer.status_code != 201
-        ):  # no money, too close to the edge, just closed: a trader shrugs
+        if answer.status_code != 201:  # no money, price too near 0 or 1, just closed: no trade
             if answer.status_code in {401, 403}:
                 raise PermissionError(answer.json()["detail"])
             return False
@@ -75,25 +73,25 @@ class Bot:
 
 
 async def run(url: str, keys: Sequence[str], *, per_second: float, seconds: float | None) -> int:
-    """Trade with these keys until `seconds` have passed (None: for ever). Gives the number of trades made."""
+    """Trade with these keys for `seconds` (None: for ever); return the number of trades."""
     chance = random.Random(2026)
     bots = [
         Bot(key, MINDS[i % len(MINDS)], random.Random(chance.random()))
         for i, key in enumerate(keys)
     ]
     end = time.monotonic() + seconds if seconds else None
-    made, looked = 0, 0.0
+    made, read_at = 0, 0.0
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:
-        square = Square(client)
+        exchange = Exchange(client)
         while end is None or time.monotonic() < end:
             try:
-                if time.monotonic() - looked > LOOK_EVERY or not square.markets:
-                    await square.look()
-                    looked = time.monotonic()
-                if square.markets:
-                    made += await chance.choice(bots).act(square)
+                if time.monotonic() - read_at > LIST_SECONDS or not exchange.markets:
+                    await exchange.read()
+                    read_at = time.monotonic()
+                if exchange.markets:
+                    made += await chance.choice(bots).act(exchange)
             except httpx.HTTPError as error:
                 logger.warning("crowd_waits", error=repr(error))
-                await asyncio.sleep(REST)
+                await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(chance.expovariate(per_second))
     return made

@@ -1,4 +1,7 @@
-"""How simulated traders decide: pure functions of what they see. Amounts are floats: nobody's books are kept here."""
+"""Strategies of simulated traders, as pure functions.
+
+Amounts are floats, since only the server keeps accounts.
+"""
 
 import random
 from collections.abc import Callable, Mapping
@@ -6,12 +9,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-LEAST_GAP: Final = 0.02  # an informed trader does not act on less
+MIN_GAP: Final = 0.02  # between price and truth, for an informed trader to act
 
 
 @dataclass
 class Memory:
-    """What a trader remembers: shares by outcome id, and the last price seen of each."""
+    """A trader's shares and last seen prices, by outcome id."""
 
     holdings: dict[int, float] = field(default_factory=dict)
     seen: dict[int, float] = field(default_factory=dict)
@@ -19,7 +22,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Wish:
-    """An order in the words of the API, without its key."""
+    """An order as the API takes it, without `client_order_id`."""
 
     outcome_id: int
     side: str
@@ -27,7 +30,7 @@ class Wish:
 
 
 def truth(market: Mapping[str, Any]) -> dict[int, float]:
-    """Hidden probabilities of a market, the same for everybody who asks: somewhere around its first prices."""
+    """Return hidden probabilities by outcome id, drawn around the first prices; always the same."""
     chance = random.Random(sha256(f"truth of {market['slug']}".encode()).digest())
     weights = [
         max(0.005, float(o["price"])) * chance.lognormvariate(0, 0.8) for o in market["outcomes"]
@@ -41,7 +44,7 @@ def truth(market: Mapping[str, Any]) -> dict[int, float]:
 def noise(
     market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random
 ) -> Wish | None:
-    """Buys this and that, and now and then sells some of it."""
+    """Buy at random, and now and then sell some of the shares."""
     held = [o["id"] for o in market["outcomes"] if memory.holdings.get(o["id"], 0) > 0.1]
     if held and chance.random() < 0.4:
         outcome = chance.choice(held)
@@ -52,7 +55,7 @@ def noise(
 def momentum(
     market: Mapping[str, Any], memory: Memory, _known: Mapping[int, float], chance: random.Random
 ) -> Wish | None:
-    """Buys what has risen since the last look, sells what has fallen."""
+    """Buy an outcome that has risen since the last look, sell one that has fallen."""
     moves = {
         o["id"]: float(o["price"]) - memory.seen.get(o["id"], float(o["price"]))
         for o in market["outcomes"]
@@ -69,12 +72,12 @@ def momentum(
 def informed(
     market: Mapping[str, Any], memory: Memory, known: Mapping[int, float], chance: random.Random
 ) -> Wish | None:
-    """Knows the truth, and moves the price some of the way there."""
+    """Know the truth, and trade the price some of the way there."""
     gaps = {o["id"]: known[o["id"]] - float(o["price"]) for o in market["outcomes"]}
     under, over = max(gaps, key=lambda one: gaps[one]), min(gaps, key=lambda one: gaps[one])
-    if gaps[over] < -LEAST_GAP and memory.holdings.get(over, 0) > 1:
+    if gaps[over] < -MIN_GAP and memory.holdings.get(over, 0) > 1:
         return _sell(over, memory, 0.5)
-    if gaps[under] > LEAST_GAP:
+    if gaps[under] > MIN_GAP:
         return _buy(
             under, min(25.0, float(market["liquidity"]) * gaps[under]) * chance.uniform(0.3, 1)
         )

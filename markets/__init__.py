@@ -1,4 +1,4 @@
-"""Bellwether's one Django app. A row imports only rows below it, and siblings nothing of each other:
+"""Bellwether's one Django app. A row imports only rows below it, siblings nothing of each other:
 
 apps | urls
 web | admin | management | tasks | templatetags    doors: parse, ask for permission, call, answer
@@ -9,7 +9,7 @@ presenters                                         a row as the public sees it
 selectors                                          every read
 models                                             nouns and constraints
 infra                                              Redis, threads, the broker, the request
-domain                                             pure Python: amounts, pricing, orders, errors, permissions
+domain                                             amounts, pricing, orders, errors, permissions
 
 `pyproject.toml` says the same to import-linter, and a test compares the two.
 """

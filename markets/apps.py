@@ -1,4 +1,4 @@
-"""The app's start-up: what must be connected once per process."""
+"""The app's configuration."""
 
 import sys
 from typing import Any
@@ -13,11 +13,10 @@ class MarketsConfig(AppConfig):
     name = "markets"
 
     def ready(self) -> None:
-        got_request_exception.connect(remember_error, dispatch_uid="request log")
+        got_request_exception.connect(note_exception, dispatch_uid="request log")
 
 
-def remember_error(**_kwargs: Any) -> None:
-    """Django answers 500 where this error happened; the request's log line tells of it."""
-    error = sys.exc_info()[1]
-    if error is not None:
+def note_exception(**_kwargs: Any) -> None:
+    """Give the error that Django answers with 500 to the request's log line."""
+    if error := sys.exc_info()[1]:
         note_failure(error)

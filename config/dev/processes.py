@@ -1,4 +1,4 @@
-"""Runs the parts of a demo as child processes and ends them together."""
+"""Run the parts of a demo as child processes and end them together."""
 
 import os
 import signal
@@ -8,19 +8,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from config.dev import embedded
 from config.env import BASE_DIR
 
-POLITE: float = 15.0  # seconds to end by itself before it is killed
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 15  # then the part is killed
 
 
 class PartDied(Exception):
-    """A part ended while the others were running; the message says which and why."""
+    """A part ended or did not start; the message says which and why."""
 
 
 class Parts:
-    """Named child processes, each in a process group of its own, with its output in `logs/<name>.log`."""
+    """Child processes by name, each a process group of its own that writes `logs/<name>.log`."""
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
@@ -29,52 +31,46 @@ class Parts:
 
     def start(self, name: str, arguments: list[str], environment: Mapping[str, str] = {}) -> None:
         """Start `python -m <arguments>`."""
-        with (self.logs / f"{name}.log").open("wb") as output:
-            self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                cwd=BASE_DIR,
-                env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches only us, and we end them in order
-                preexec_fn=embedded.end_with_parent(signal.SIGTERM),
-            )
+        self.running[name] = embedded.spawn(
+            [sys.executable, "-m", *arguments],
+            self.logs / f"{name}.log",
+            signal.SIGTERM,
+            cwd=BASE_DIR,
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+        )
 
     def check(self) -> None:
-        """Raise PartDied if any part, or an embedded server, has ended."""
+        """Raise PartDied if a part or an embedded server has ended."""
         for name, process in {**embedded.running, **self.running}.items():
             code = process.poll()
-            if code is not None:
-                how = (
-                    f"was ended by {signal.Signals(-code).name}"
-                    if code < 0
-                    else f"ended with exit code {code}"
-                )
-                raise PartDied(f"{name} {how}. {self._last_words(name)}")
+            if code is None:
+                continue
+            end = f"exited with code {code}"
+            if code < 0:
+                end = f"was ended by {signal.Signals(-code).name}"
+            log = self.logs / f"{name}.log"
+            lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+            why = f"Its last line: {lines[-1][:400]} (log: {log})" if lines else "It left no log."
+            raise PartDied(f"{name} {end}. {why}")
 
-    def _last_words(self, name: str) -> str:
-        log = self.logs / f"{name}.log"
-        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        return f"Its last line: {lines[-1][:400]} (log: {log})" if lines else "It left no log."
-
-    def wait_until(self, ready: Callable[[], bool], what: str, patience: float = 60.0) -> None:
-        """Poll `ready`; raise PartDied when a part ends meanwhile or `patience` seconds pass."""
-        deadline = time.monotonic() + patience
+    def wait_until(self, ready: Callable[[], bool], what: str) -> None:
+        """Return when `ready()` is true; raise PartDied after START_SECONDS or when a part ends."""
+        deadline = time.monotonic() + START_SECONDS
         while not ready():
             self.check()
             if time.monotonic() > deadline:
                 raise PartDied(
-                    f"{what} was not ready after {patience:.0f} s; the logs are in {self.logs}."
+                    f"{what} was not ready after {START_SECONDS} s; the logs are in {self.logs}."
                 )
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End every part, the last one started first: politely, then not."""
+        """End every part, the last one started first; kill those that take too long."""
         for process in reversed(self.running.values()):
             if process.poll() is None:
                 process.terminate()
-        deadline = time.monotonic() + POLITE
+        deadline = time.monotonic() + STOP_SECONDS
         for process in self.running.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))

@@ -1,4 +1,4 @@
-"""The admin: one file a model family. Markets change through the services alone."""
+"""The admin. Markets are changed by services alone."""
 
 from markets.admin import events, markets, money, people
 

@@ -1,4 +1,4 @@
-"""What all of the admin has in common: saving through services, amounts that people can read, and permissions by name."""
+"""Common parts of the admin: saving through services, columns of amounts, permissions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from markets.domain.amounts import to_text
 from markets.domain.errors import Invalid, Refused
@@ -16,14 +17,14 @@ from markets.domain.permissions import Permission, may
 
 
 class StaffRequest(HttpRequest):
-    """A request of the admin: its user has signed in."""
+    """A request of the admin."""
 
     user: User
-    refusal: Refused  # what a service said to the form, while the form is shown again
+    refusal: Refused  # while the form is shown again
 
 
 class ServiceForm(forms.ModelForm):
-    """A form whose values a service checks and saves. What the service refused stands at the field that it is about."""
+    """A form that a service validates and saves. It shows the service's errors at their fields."""
 
     refusal: Refused | None = None
 
@@ -37,60 +38,46 @@ class ServiceForm(forms.ModelForm):
         return cleaned
 
     def _post_clean(self) -> None:
-        """Leave the instance alone: the service sets it, and the database's constraints are the service's to keep."""
+        """Do not validate the instance: the service sets its fields."""
 
 
-class ServiceAdmin(ModelAdmin):
-    """An admin of rows that a service saves, in the one transaction that Django opens for a form.
-
-    `save_with_service` calls the service. When the service refuses, nothing is saved and the form is shown again, with
-    everything that was typed and the refusal at its field; the form is a `ServiceForm`. A model without a service overrides
-    nothing: Django saves it.
-    """
-
+class BaseAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
+
+
+class ServiceAdmin(BaseAdmin):
+    """An admin that saves rows by calling `save_with_service` in the transaction of Django's form.
+
+    If the service raises Refused, the transaction is rolled back and the form, a `ServiceForm`,
+    is shown again with the error.
+    """
 
     def save_with_service(
         self, request: StaffRequest, form: Any, formsets: Any, change: bool
     ) -> Model:
-        """Save what was typed and return the row. Raise Refused."""
+        """Save the form and return the row. Raise Refused."""
         raise NotImplementedError
 
-    def _has_service(self) -> bool:
-        return type(self).save_with_service is not ServiceAdmin.save_with_service
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except Refused as refusal:  # the transaction was rolled back
-            request.refusal = refusal  # type: ignore[attr-defined]  # it is a StaffRequest
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            return super().changeform_view(request, *args, **kwargs)
+        except Refused as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]  # a StaffRequest
+            return super().changeform_view(request, *args, **kwargs)
 
-    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        if self._has_service():
-            form.refusal = getattr(request, "refusal", None)
+    def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.refusal = getattr(request, "refusal", None)
         return form
 
     def save_form(self, request: Any, form: Any, change: bool) -> Any:
-        return form.instance if self._has_service() else super().save_form(request, form, change)
+        return form.instance
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
-        """Leave a row that has a service to `save_related`: what the inlines say belongs to the same call."""
-        if not self._has_service():
-            super().save_model(request, obj, form, change)
+        """Do nothing: the service saves the row together with its inlines in `save_related`."""
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
-        if not self._has_service():
-            super().save_related(request, form, formsets, change)
-            return
         saved = self.save_with_service(request, form, formsets, change)
         form.instance.__dict__.update({**saved.__dict__, "_state": saved._state})
         form.save_m2m = lambda: None
@@ -99,32 +86,21 @@ class ServiceAdmin(ModelAdmin):
 
 
 class ReadOnly:
-    """Mixin of rows that people look at and never write."""
+    """Mixin of admins and inlines whose rows nobody may add, change or delete."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def _refuse(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = _refuse
 
 
-class ReadOnlyAdmin(ReadOnly, ServiceAdmin):
-    """An admin of rows that people look at and never write. `shown` lists what the page of one row tells."""
-
-    shown: tuple[Any, ...] = ()
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.shown or super().get_fields(request, obj)
-
+class ReadOnlyAdmin(ReadOnly, BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.shown or super().get_readonly_fields(request, obj)
+        return self.fields or super().get_readonly_fields(request, obj)
 
 
 class ReadOnlyInline(ReadOnly, TabularInline):
-    """Rows on the page of another, a page at a time."""
+    """Related rows, `per_page` at a time."""
 
     max_num = 0
     can_delete = False
@@ -132,7 +108,7 @@ class ReadOnlyInline(ReadOnly, TabularInline):
 
 
 def asks(permission: Permission) -> Callable[..., bool]:
-    """Return a `has_…_permission` method, as an action's `permissions` want it."""
+    """Return a `has_…_permission` method, which an action's `permissions` names."""
 
     def has_permission(_admin: object, request: StaffRequest, _row: object = None) -> bool:
         return may(request.user, permission)
@@ -149,3 +125,11 @@ def amount(field: str, description: str) -> Callable[[Any], str]:
 
     show.__name__ = f"{field}_text"
     return show
+
+
+def beside(label: str, *actions: str) -> forms.Widget:
+    """Return an input beside the list of actions, visible while one of `actions` is chosen."""
+    chosen = f"{list(actions)}.includes(action)"
+    return UnfoldAdminTextInputWidget(
+        {"placeholder": label, "aria-label": label, "x-show": chosen, "x-cloak": ""}
+    )

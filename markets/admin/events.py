@@ -1,5 +1,3 @@
-"""The log and the reports, to look at."""
-
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,7 +15,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_select_related = ["market", "actor"]
     ordering = ["-id"]
     search_fields = ["market__name", "request_id"]
-    shown = ("market", "seq", "type", "at", "actor", "payload", "prices", "request_id", "pending")
+    fields = ("market", "seq", "type", "at", "actor", "payload", "prices", "request_id", "pending")
 
 
 class EventInline(ReadOnlyInline):
@@ -34,20 +32,13 @@ class ReportAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "market", "state", "progress", "requested_by", "created_at"]
     list_filter = ["kind", "state"]
     list_select_related = ["market", "requested_by"]
-    shown = (
-        "kind",
-        "market",
-        "state",
-        "progress",
-        "download",
-        "error",
-        "requested_by",
-        "created_at",
-    )
+    fields = (
+        "kind", "market", "state", "progress", "download", "error", "requested_by", "created_at",
+    )  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: Report | None = None) -> list[str]:
         permitted = may(request.user, Permission.EXPORT_DATA)
-        return [field for field in self.shown if field != "download" or permitted]
+        return [field for field in self.fields if field != "download" or permitted]
 
     @admin.display(description="File")
     def download(self, report: Report) -> str:

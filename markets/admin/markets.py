@@ -1,4 +1,4 @@
-"""Markets by hand: a form that calls the services, and actions for their life."""
+"""Markets, categories and tags: forms that call services, and actions for the status."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,11 +21,11 @@ from unfold.widgets import (
     UnfoldAdminURLInputWidget,
 )
 
-from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks
+from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks, beside
 from markets.admin.events import EventInline
 from markets.domain.amounts import MICRO, to_percent
 from markets.domain.errors import Invalid, Refused
-from markets.domain.limits import LABEL_LENGTH, REASON_LENGTH
+from markets.domain.limits import REASON_LENGTH
 from markets.domain.permissions import Permission
 from markets.domain.text import OutcomeDraft
 from markets.models import Category, Market, Outcome, Tag
@@ -34,8 +34,8 @@ from markets.services import catalogue, lifecycle, resolution, shelves
 from markets.services.catalogue import MarketChanges
 
 STATUS_COLOURS = {
-    "draft": "info", "scheduled": "warning", "active": "success", "paused": "warning", "closed": "info",
-    "resolved": "primary", "cancelled": "danger",
+    "draft": "info", "scheduled": "warning", "active": "success", "paused": "warning",
+    "closed": "info", "resolved": "primary", "cancelled": "danger",
 }  # fmt: skip
 
 
@@ -44,10 +44,9 @@ def _micro(value: Decimal) -> int:
 
 
 class MarketForm(ServiceForm):
-    """A market as staff write it."""
-
     liquidity = forms.DecimalField(
-        initial=100, min_value=1, max_digits=12, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
+        initial=100, min_value=1, max_digits=12, decimal_places=6,
+        widget=UnfoldAdminDecimalFieldWidget,
         help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
     )  # fmt: skip
     source_url = forms.URLField(
@@ -55,14 +54,17 @@ class MarketForm(ServiceForm):
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
-        required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=UnfoldAdminTextInputWidget,
-        help_text="People have traded on the labels and the criteria: say why they change. Everybody sees it.",
+        required=False, max_length=REASON_LENGTH, label="Reason for a correction",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="People have traded on the labels and the criteria: say why they change. "
+        "Everybody sees it.",
     )  # fmt: skip
 
     class Meta:
         model = Market
         fields = [
-            "name", "description", "resolution_criteria", "category", "tags", "liquidity", "open_at", "close_at", "source_url"
+            "name", "description", "resolution_criteria", "category", "tags", "liquidity",
+            "open_at", "close_at", "source_url",
         ]  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,25 +74,23 @@ class MarketForm(ServiceForm):
             self.initial["version"] = self.instance.version
 
     def written(self) -> MarketChanges:
-        """Return what the form says (of a market that exists: what it changes), as the services want it."""
-        plain: dict[str, Callable[[Any], Any]] = {
+        """Return the values for the services: all of a new market, the changed ones of another."""
+        convert: dict[str, Callable[[Any], Any]] = {
             "category": lambda category: category and category.slug,
             "tags": lambda tags: [tag.slug for tag in tags],
             "liquidity": _micro,
         }
-        said = set(self.changed_data if self.instance.pk else self.cleaned_data) - {
-            "version",
-            "reason",
-        }
-        values = {
-            name: plain.get(name, lambda value: value)(self.cleaned_data[name]) for name in said
-        }
+        names = set(self.changed_data if self.instance.pk else self.cleaned_data)
+        values = {name: self.cleaned_data[name] for name in names - {"version", "reason"}}
+        for name in values.keys() & convert:
+            values[name] = convert[name](values[name])
         return cast(MarketChanges, values)
 
 
 class OutcomeForm(ServiceForm):
     probability = forms.DecimalField(
-        required=False, min_value=0, max_value=1, decimal_places=6, widget=UnfoldAdminDecimalFieldWidget,
+        required=False, min_value=0, max_value=1, decimal_places=6,
+        widget=UnfoldAdminDecimalFieldWidget,
         help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
     )  # fmt: skip
 
@@ -113,12 +113,11 @@ class OutcomeForm(ServiceForm):
 
 class OutcomeFormSet(BaseInlineFormSet):
     def drafts(self) -> list[OutcomeDraft]:
-        kept = [
-            form
+        return [
+            cast(OutcomeForm, form).draft()
             for form in self.forms
             if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")
         ]
-        return [cast(OutcomeForm, form).draft() for form in kept]
 
 
 class OutcomeInline(TabularInline):
@@ -143,16 +142,22 @@ class OutcomeInline(TabularInline):
 
 
 class MarketActionForm(ActionForm):
-    """The bar of actions, with what goes with "Resolve" and "Cancel"."""
+    """The list of actions with inputs for "Resolve" and "Cancel"."""
 
-    outcome = forms.CharField(
-        required=False, max_length=LABEL_LENGTH, label="Outcome", widget=UnfoldAdminTextInputWidget
-    )
-    note = forms.CharField(
-        required=False, max_length=500, label="Note", widget=UnfoldAdminTextInputWidget
-    )
+    outcome = forms.CharField(required=False, label="", widget=beside("Outcome", "resolve"))
+    note = forms.CharField(required=False, label="", widget=beside("Note", "resolve", "cancel"))
 
-    field_order = ["action", "select_across", "outcome", "note"]
+
+def _action(
+    description: str, permission: str, service: Callable[..., Market], done: str
+) -> Callable[..., None]:
+    """Return an action that runs the service for each chosen market."""
+
+    @admin.action(description=description, permissions=[permission])
+    def act(markets: "MarketAdmin", request: StaffRequest, queryset: QuerySet[Market]) -> None:
+        markets.run_for_each(request, queryset, service, done)
+
+    return act
 
 
 LIQUIDITY = amount("liquidity", "Liquidity")
@@ -162,30 +167,18 @@ LIQUIDITY = amount("liquidity", "Liquidity")
 class MarketAdmin(ServiceAdmin):
     form = MarketForm
     inlines = [OutcomeInline, EventInline]
+    view_on_site = False  # `page` leads there, for those who may see it
     list_display = [
-        "name",
-        "shown_status",
-        "category",
-        "prices",
-        "close_at",
-        amount("volume", "Traded"),
-        "updated_at",
-    ]
+        "name", "shown_status", "category", "prices", "close_at", "traded", "updated_at",
+    ]  # fmt: skip
     list_filter = ["status", "category", "tags"]
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
     ordering = ["-id"]
     autocomplete_fields = ["category", "tags"]
     readonly_fields = [
-        "shown_status",
-        "slug",
-        "seq",
-        "created_by",
-        "created_at",
-        "updated_at",
-        "page",
-        LIQUIDITY,
-    ]
+        "shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY,
+    ]  # fmt: skip
     action_form = MarketActionForm
     actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
     has_operate_permission = asks(Permission.OPERATE_MARKET)
@@ -197,14 +190,8 @@ class MarketAdmin(ServiceAdmin):
         if editing:
             texts += ["version", "reason"] if obj and obj.trade_count else ["version"]
         trading = ["liquidity" if editing else LIQUIDITY, "open_at", "close_at"]
-        about = [
-            "shown_status",
-            "page",
-            "source_url",
-            "slug",
-            "seq",
-            ("created_by", "created_at", "updated_at"),
-        ]
+        origin = ("created_by", "created_at", "updated_at")
+        about = ["shown_status", "page", "source_url", "slug", "seq", origin]
         return [
             (None, {"fields": texts}),
             ("Trading", {"fields": trading}),
@@ -212,11 +199,8 @@ class MarketAdmin(ServiceAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
-        return (
-            Market.objects.select_related("category")
-            .prefetch_related("outcomes")
-            .defer("search_vector")
-        )
+        rows = Market.objects.select_related("category").prefetch_related("outcomes")
+        return rows.defer("search_vector")
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -224,11 +208,15 @@ class MarketAdmin(ServiceAdmin):
         return (matching(queryset, search_term) if search_term else queryset), False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # a market is cancelled, never deleted: its log and its money stay
+        return False  # staff cancel markets instead: log and ledger stay
 
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
     def shown_status(self, market: Market) -> str:
         return market.status
+
+    @admin.display(description="Traded", ordering="volume")
+    def traded(self, market: Market) -> str:
+        return f"{market.volume / MICRO:,.0f}"
 
     @admin.display(description="Prices")
     def prices(self, market: Market) -> str:
@@ -246,11 +234,9 @@ class MarketAdmin(ServiceAdmin):
         self, request: StaffRequest, form: Any, formsets: Any, change: bool
     ) -> Market:
         written: MarketChanges = form.written()
-        outcomes = next(
-            (formset for formset in formsets if isinstance(formset, OutcomeFormSet)), None
-        )
-        if outcomes is not None and (drafts := outcomes.drafts()):
-            written["outcomes"] = drafts
+        for formset in formsets:
+            if isinstance(formset, OutcomeFormSet) and (drafts := formset.drafts()):
+                written["outcomes"] = drafts
         now, actor = timezone.now(), request.user
         if not change:
             return catalogue.add_market(actor=actor, now=now, **written)
@@ -263,16 +249,14 @@ class MarketAdmin(ServiceAdmin):
             reason=form.cleaned_data.get("reason", ""),
         )
 
-    # --- actions --------------------------------------------------------------------------------------------------
-
-    def _each(
+    def run_for_each(
         self,
         request: StaffRequest,
         queryset: QuerySet[Market],
         service: Callable[..., Market],
         done: str,
     ) -> None:
-        """Call a service for every chosen market, and say how each went."""
+        """Run a service for each chosen market and show the results."""
         successes = 0
         for market in queryset:
             try:
@@ -285,25 +269,15 @@ class MarketAdmin(ServiceAdmin):
         if successes:
             messages.success(request, f"{successes} market(s) {done}.")
 
-    @admin.action(description="Schedule", permissions=["operate"])
-    def schedule(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, lifecycle.schedule_market, "scheduled")
-
-    @admin.action(description="Open", permissions=["operate"])
-    def open(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, lifecycle.open_market, "opened")
-
-    @admin.action(description="Pause", permissions=["operate"])
-    def pause(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, lifecycle.pause_market, "paused")
-
-    @admin.action(description="Close", permissions=["operate"])
-    def close(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, lifecycle.close_market, "closed")
-
-    @admin.action(
-        description="Resolve to the outcome with the label beside", permissions=["resolve"]
+    schedule = _action("Schedule", "operate", lifecycle.schedule_market, "scheduled")
+    open = _action("Open", "operate", lifecycle.open_market, "opened")
+    pause = _action("Pause", "operate", lifecycle.pause_market, "paused")
+    close = _action("Close", "operate", lifecycle.close_market, "closed")
+    unresolve = _action(
+        "Unresolve (take the payouts back)", "resolve", resolution.unresolve_market, "unresolved"
     )
+
+    @admin.action(description="Resolve to an outcome", permissions=["resolve"])
     def resolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
         label, note = request.POST.get("outcome", "").strip(), request.POST.get("note", "")
 
@@ -311,26 +285,23 @@ class MarketAdmin(ServiceAdmin):
             winner = Outcome.objects.filter(market_id=market_id, label__iexact=label).first()
             if winner is None:
                 raise Invalid(
-                    outcome=f"It has no outcome {label!r}: write the label of the one that came true."
+                    outcome=f"It has no outcome {label!r}: "
+                    "write the label of the one that came true."
                 )
             return resolution.resolve_market(
                 market_id=market_id, weights={winner.pk: MICRO}, note=note, **who
             )
 
-        self._each(request, queryset, settle, "resolved")
-
-    @admin.action(description="Unresolve (take the payouts back)", permissions=["resolve"])
-    def unresolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        self._each(request, queryset, resolution.unresolve_market, "unresolved")
+        self.run_for_each(request, queryset, settle, "resolved")
 
     @admin.action(description="Cancel (refund what was paid)", permissions=["resolve"])
     def cancel(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        note = request.POST.get("note", "")
-        self._each(request, queryset, partial(resolution.cancel_market, note=note), "cancelled")
+        service = partial(resolution.cancel_market, note=request.POST.get("note", ""))
+        self.run_for_each(request, queryset, service, "cancelled")
 
 
 class ShelfAdmin(ServiceAdmin):
-    """A category or tag. Its slug is its public name: set once, and there while a market has it."""
+    """Categories or tags. The slug is set once; a shelf with markets cannot be deleted."""
 
     form = ServiceForm
     list_display = ["name", "slug"]

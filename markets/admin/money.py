@@ -1,4 +1,4 @@
-"""The ledger and the trades, to look at; and granting credits."""
+"""The ledger, trades and positions, and the action that grants credits."""
 
 from decimal import Decimal
 from typing import cast
@@ -10,9 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline, StaffRequest, amount, asks
+from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline, StaffRequest, amount, asks, beside
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import AlreadyDone, Refused
 from markets.domain.limits import REASON_LENGTH
@@ -22,23 +21,21 @@ from markets.services import ledger
 
 
 class GrantFields(forms.Form):
-    """How much is granted and why. A negative amount takes credits away."""
+    """The values of the action "Grant". A negative amount takes credits away."""
 
-    amount = forms.DecimalField(
-        max_digits=15, decimal_places=6, label="Credits", widget=UnfoldAdminDecimalFieldWidget
+    amount = forms.DecimalField(max_digits=15, decimal_places=6)
+    reason = forms.CharField(max_length=REASON_LENGTH)
+    request_key = forms.CharField()
+
+
+class GrantForm(ActionForm):
+    """The list of actions with inputs for "Grant", which `GrantFields` validates."""
+
+    amount = forms.CharField(required=False, label="", widget=beside("Credits", "grant"))
+    reason = forms.CharField(required=False, label="", widget=beside("Reason", "grant"))
+    request_key = forms.CharField(
+        required=False, label="", initial=lambda: uuid4().hex, widget=forms.HiddenInput
     )
-    reason = forms.CharField(
-        max_length=REASON_LENGTH, label="Reason", widget=UnfoldAdminTextInputWidget
-    )
-    request_key = forms.CharField(label="", initial=lambda: uuid4().hex, widget=forms.HiddenInput)
-
-    use_required_attribute = False  # the bar of actions serves others, too
-
-
-class GrantForm(GrantFields, ActionForm):
-    """The bar of actions, with what goes with "Grant"."""
-
-    field_order = ["action", "select_across", "amount", "reason", "request_key"]
 
 
 @admin.register(Account)
@@ -48,7 +45,7 @@ class AccountAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "market"]
     search_fields = ["user__username", "market__name"]
     ordering = ["-id"]
-    shown = ("kind", "user", "market", amount("balance", "Credits"))
+    fields = ("kind", "user", "market", amount("balance", "Credits"))
     action_form = GrantForm
     actions = ["grant"]
     has_grant_permission = asks(Permission.GRANT_CREDITS)
@@ -86,6 +83,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 class PostingInline(ReadOnlyInline):
     model = Posting
+    ordering = ["id"]
     fields = readonly_fields = [
         "account",
         amount("amount", "Credits"),
@@ -103,7 +101,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     list_select_related = ["market", "actor"]
     ordering = ["-id"]
-    shown = ("kind", "at", "market", "actor", "note", "reverses")
+    fields = ("kind", "at", "market", "actor", "note", "reverses")
 
 
 _TRADED = (amount("shares", "Shares"), amount("cost", "Credits"))
@@ -115,7 +113,7 @@ class TradeAdmin(ReadOnlyAdmin):
     list_filter = ["side"]
     list_select_related = ["market", "outcome", "trader"]
     search_fields = ["client_order_id", "trader__username"]
-    shown = (
+    fields = (
         "market", "outcome", "trader", "side", *_TRADED, amount("price_before", "Price before"),
         amount("price_after", "Price after"), "seq", "at", "client_order_id", "entry",
     )  # fmt: skip
@@ -123,9 +121,10 @@ class TradeAdmin(ReadOnlyAdmin):
 
 @admin.register(Position)
 class PositionAdmin(ReadOnlyAdmin):
-    list_display = shown = (
-        "trader", "market", "outcome", amount("shares", "Shares"), amount("cost_basis", "Cost of the shares"),
-        amount("realised", "Profit taken"), amount("net_cost", "Paid in"), amount("payout", "Paid out"),
+    list_display = fields = (
+        "trader", "market", "outcome", amount("shares", "Shares"),
+        amount("cost_basis", "Cost of the shares"), amount("realised", "Profit taken"),
+        amount("net_cost", "Paid in"), amount("payout", "Paid out"),
     )  # fmt: skip
     list_select_related = ["market", "outcome", "trader"]
     search_fields = ["trader__username", "market__name"]
@@ -135,16 +134,10 @@ class PositionAdmin(ReadOnlyAdmin):
 class ResolutionAdmin(ReadOnlyAdmin):
     list_display = ["market", "resolved_at", "resolved_by", "reversed_at"]
     list_select_related = ["market", "resolved_by"]
-    shown = (
-        "market",
-        "paid",
-        "evidence_url",
-        "note",
-        "resolved_at",
-        "resolved_by",
-        "entry",
+    fields = (
+        "market", "paid", "evidence_url", "note", "resolved_at", "resolved_by", "entry",
         "reversed_at",
-    )
+    )  # fmt: skip
 
     @admin.display(description="A share pays")
     def paid(self, resolution: Resolution) -> str:
@@ -155,7 +148,7 @@ class ResolutionAdmin(ReadOnlyAdmin):
 @admin.register(AuditRun)
 class AuditRunAdmin(ReadOnlyAdmin):
     list_display = ["at", "checks", "count"]
-    shown = ("at", "checks", "breaches")
+    fields = ("at", "checks", "breaches")
 
     @admin.display(description="Breaches")
     def count(self, run: AuditRun) -> int:

@@ -1,4 +1,4 @@
-"""Who follows what, who was told what, and whose keys are whose."""
+"""Users, groups, category follows, notifications and API keys."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from markets.admin.base import ReadOnlyAdmin, ServiceAdmin, StaffRequest, asks
+from markets.admin.base import BaseAdmin, ReadOnlyAdmin, StaffRequest, asks
 from markets.domain.permissions import Permission
 from markets.models import ApiKey, CategoryFollow, Notification
 from markets.services.keys import revoke_key
 
 User = get_user_model()
 admin.site.unregister(Group)
-if admin.site.is_registered(User):  # an installation's own user model brings its own admin
+if admin.site.is_registered(User):  # a custom user model brings its own admin
     admin.site.unregister(User)
 
     @admin.register(User)
-    class UserAdmin(DjangoUserAdmin, ServiceAdmin):  # type: ignore[misc]  # their get_form
-        """Only a superuser gives rights or changes a superuser: otherwise who may edit people could take any right."""
+    class UserAdmin(DjangoUserAdmin, BaseAdmin):
+        """Only superusers grant rights or edit superusers: no escalation through "edit users"."""
 
         form = UserChangeForm
         add_form = UserCreationForm
@@ -35,30 +35,26 @@ if admin.site.is_registered(User):  # an installation's own user model brings it
             return [] if request.user.is_superuser else rights
 
         def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-            theirs = obj is None or request.user.is_superuser or not obj.is_superuser
-            return theirs and super().has_change_permission(request, obj)
+            return _outranks(request, obj) and super().has_change_permission(request, obj)
 
         def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-            theirs = obj is None or request.user.is_superuser or not obj.is_superuser
-            return theirs and super().has_delete_permission(request, obj)
+            return _outranks(request, obj) and super().has_delete_permission(request, obj)
+
+
+def _outranks(request: HttpRequest, user: Any) -> bool:
+    return user is None or request.user.is_superuser or not user.is_superuser
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ServiceAdmin):
-    """Only a superuser says what a group may do."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+class GroupAdmin(DjangoGroupAdmin, BaseAdmin):
+    def _is_superuser(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.is_superuser
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.is_superuser
+    has_add_permission = has_change_permission = has_delete_permission = _is_superuser
 
 
 @admin.register(CategoryFollow)
-class CategoryFollowAdmin(ServiceAdmin):
+class CategoryFollowAdmin(BaseAdmin):
     list_display = ["user", "category"]
     list_filter = ["category"]
     autocomplete_fields = ["user", "category"]
@@ -73,30 +69,18 @@ class NotificationAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    """Keys are made by their owners (`POST /api/v1/me/keys/`, `manage.py issue_key`); staff can end them."""
+    """Owners create keys (`POST /api/v1/me/keys/`, `manage.py issue_key`); staff revoke them."""
 
     list_display = [
-        "__str__",
-        "user",
-        "scopes",
-        "created_at",
-        "expires_at",
-        "last_used_at",
-        "revoked_at",
-    ]
+        "__str__", "user", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at",
+    ]  # fmt: skip
     list_filter = ["revoked_at"]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username"]
-    shown = (
-        "user",
-        "name",
-        "prefix",
-        "scopes",
-        "created_at",
-        "expires_at",
-        "last_used_at",
+    fields = (
+        "user", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at",
         "revoked_at",
-    )
+    )  # fmt: skip
     actions = ["revoke"]
     has_manage_permission = asks(Permission.MANAGE_KEYS)
 

@@ -1,4 +1,4 @@
-"""How often one key may call: a fixed window of a minute, counted in Redis. Without Redis nobody is held back."""
+"""API calls counted in Redis, per caller and minute. Without Redis every call is allowed."""
 
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ from django.core.cache import cache
 
 from markets.infra.redis import redis
 
-WINDOW: Final = 60  # seconds
+WINDOW_SECONDS: Final = 60
 
 _COUNT: Final = """
 local calls = redis.call('INCR', KEYS[1])
@@ -18,10 +18,13 @@ return calls
 
 
 async def count_call(caller: str, *, now: datetime) -> tuple[bool, dict[str, int]]:
-    """Count a call; gives whether it is within the limit, and the `RateLimit-*` headers."""
+    """Count a call; return whether it is within the limit, and the `RateLimit-*` headers."""
     limit: int = settings.API_RATE_LIMIT
-    second = int(now.timestamp())
-    key = cache.make_key(f"calls:{caller}:{second // WINDOW}")
-    calls = int(await redis.aask(lambda client: client.eval(_COUNT, 1, key, WINDOW), 1))
-    facts = {"Limit": limit, "Remaining": max(0, limit - calls), "Reset": WINDOW - second % WINDOW}
-    return calls <= limit, {f"RateLimit-{name}": value for name, value in facts.items()}
+    minute, second = divmod(int(now.timestamp()), WINDOW_SECONDS)
+    key = cache.make_key(f"calls:{caller}:{minute}")
+    calls = int(await redis.aask(lambda client: client.eval(_COUNT, 1, key, WINDOW_SECONDS), 1))
+    return calls <= limit, {
+        "RateLimit-Limit": limit,
+        "RateLimit-Remaining": max(0, limit - calls),
+        "RateLimit-Reset": WINDOW_SECONDS - second,
+    }

@@ -1,15 +1,16 @@
-"""What the services refuse, as facts. Nothing here knows of HTTP, forms or the command line.
+"""The errors that services raise, independent of HTTP, forms and the command line.
 
 `code` is stable and public (API.md); the message says what is wrong and what would be right.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from markets.domain.amounts import to_text
 
 
 class Refused(Exception):
-    """A request that the rules of the market do not allow; nothing was changed."""
+    """The base of these errors: the request is not allowed, and nothing was changed."""
 
     code: ClassVar[str]
 
@@ -22,7 +23,7 @@ class NotFound(Refused):
 
 
 class Invalid(Refused):
-    """One or more fields are wrong. `fields` maps a field's name to a sentence."""
+    """Fields are wrong. `fields` maps a field's name to a sentence."""
 
     code = "validation_error"
 
@@ -35,10 +36,8 @@ class IllegalTransition(Refused):
     code = "illegal_transition"
 
     def __init__(self, verb: str, status: str, allowed: list[str]) -> None:
-        super().__init__(
-            f"Cannot {verb} a market that is {status}: it must be {' or '.join(allowed)}."
-        )
-        self.status = status
+        must_be = " or ".join(allowed)
+        super().__init__(f"Cannot {verb} a market that is {status}: it must be {must_be}.")
 
 
 class VersionConflict(Refused):
@@ -46,25 +45,20 @@ class VersionConflict(Refused):
 
     def __init__(self, given: int, current: int) -> None:
         super().__init__(
-            f"The market is at version {current}, your edit started from version {given}: read it again."
+            f"The market is at version {current}, your edit started from version {given}: "
+            "read it again."
         )
-        self.current = current
 
 
 class Unauthenticated(Refused):
     code = "unauthenticated"
 
-    def __init__(
-        self, why: str = "Send a valid key as 'Authorization: Bearer <key>', or sign in."
-    ) -> None:
-        super().__init__(why)
+    def __init__(self) -> None:
+        super().__init__("Send a valid key as 'Authorization: Bearer <key>', or sign in.")
 
 
 class Forbidden(Refused):
     code = "forbidden"
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
 
 
 class RateLimited(Refused):
@@ -84,7 +78,7 @@ class TooManyStreams(Refused):
 
 
 class Busy(Refused):
-    """What is asked for is locked by other work, or the database does not answer in time."""
+    """A row is locked by other work, or the database does not answer in time."""
 
     code = "unavailable"
     retry_after = 2  # seconds
@@ -107,7 +101,6 @@ class InsufficientFunds(Refused):
 
     def __init__(self, needed: int, available: int) -> None:
         super().__init__(f"This takes {to_text(needed)} credits; {to_text(available)} are there.")
-        self.needed, self.available = needed, available
 
 
 class InsufficientShares(Refused):
@@ -118,7 +111,6 @@ class InsufficientShares(Refused):
     def __init__(self, needed: int | None, available: int) -> None:
         wanted = "more shares than there can be" if needed is None else f"{to_text(needed)} shares"
         super().__init__(f"This takes {wanted}; you hold {to_text(available)}.")
-        self.needed, self.available = needed, available
 
 
 class SlippageExceeded(Refused):
@@ -126,7 +118,8 @@ class SlippageExceeded(Refused):
 
     def __init__(self, guard: str, limit: int, would_be: int) -> None:
         super().__init__(
-            f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: ask for a new quote."
+            f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: "
+            "ask for a new quote."
         )
 
 
@@ -135,7 +128,8 @@ class TradeTooSmall(Refused):
 
     def __init__(self, least: int) -> None:
         super().__init__(
-            f"The smallest trade is {to_text(least)} shares, or all that you hold, for at least a millionth of a credit."
+            f"The smallest trade is {to_text(least)} shares, or all that you hold, "
+            "for at least a millionth of a credit."
         )
 
 
@@ -144,7 +138,8 @@ class PriceOutOfRange(Refused):
 
     def __init__(self, low: int, high: int, would_be: int) -> None:
         super().__init__(
-            f"Prices here stay between {to_text(low)} and {to_text(high)}; this would take it to {to_text(would_be)}."
+            f"Prices here stay between {to_text(low)} and {to_text(high)}; "
+            f"this would take it to {to_text(would_be)}."
         )
 
 
@@ -165,7 +160,7 @@ class AlreadyDone(Refused):
 
 
 class PayoutSpent(Refused):
-    """The resolution cannot be taken back exactly. `short` maps user ids to the micro-credits that they lack."""
+    """Traders lack the payouts to reverse. `short` maps user ids to the lacking micro-credits."""
 
     code = "payout_spent"
 
@@ -174,6 +169,14 @@ class PayoutSpent(Refused):
             f"user {user} lacks {to_text(amount)}" for user, amount in list(short.items())[:5]
         )
         super().__init__(
-            f"{len(short)} trader(s) have spent what they were paid ({lacking}): grant them what they lack, then try again."
+            f"{len(short)} trader(s) have spent what they were paid ({lacking}): "
+            "grant them what they lack, then try again."
         )
         self.short = short
+
+
+def unknown_outcome(outcome_id: int, known: Sequence[int]) -> Invalid:
+    """Return the error for an outcome that is not one of the market's `known` outcomes."""
+    return Invalid(
+        outcome_id=f"Outcome {outcome_id} does not belong to this market; its outcomes are {known}."
+    )

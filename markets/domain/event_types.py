@@ -1,4 +1,4 @@
-"""What can happen to a market. The value is the name that streams, webhooks and the event log use."""
+"""The kinds of events. Streams, webhooks and the event log use the values."""
 
 from enum import StrEnum
 

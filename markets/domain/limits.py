@@ -1,10 +1,10 @@
-"""How long, how many and how large things may be."""
+"""The lengths, counts and sizes that are allowed. Lengths are in characters."""
 
 from typing import Final
 
-from markets.domain.amounts import LARGEST, MICRO
+from markets.domain.amounts import LARGEST_AMOUNT, MICRO
 
-NAME_LENGTH: Final = 300  # characters of a market's name
+NAME_LENGTH: Final = 300  # of a market's name
 SLUG_LENGTH: Final = 80
 TEXT_LENGTH: Final = 50_000  # of a description or of resolution criteria
 LINK_LENGTH: Final = 500
@@ -12,16 +12,16 @@ LABEL_LENGTH: Final = 120  # of an outcome
 SHELF_LENGTH: Final = 80  # of a category's or tag's name
 REASON_LENGTH: Final = 300
 ORDER_ID_LENGTH: Final = 100
-QUERY_LENGTH: Final = 200  # of a search; the rest is not looked at
+QUERY_LENGTH: Final = 200  # of a search; the rest is ignored
 
 FEWEST_OUTCOMES: Final = 2
 MOST_OUTCOMES: Final = 20
 MOST_TAGS: Final = 10
 LEAST_PROBABILITY: Final = 100  # millionths
 LEAST_LIQUIDITY: Final = MICRO  # micro-shares
-MOST_LIQUIDITY: Final = LARGEST // 1000
+MOST_LIQUIDITY: Final = LARGEST_AMOUNT // 1000
 DEFAULT_LIQUIDITY: Final = 100 * MICRO
 LEAST_SHARES: Final = MICRO // 100  # micro-shares of a trade
 
-FIRST_YEAR: Final = 1900  # PostgreSQL, JSON clients and calendars agree on the years between
+FIRST_YEAR: Final = 1900  # PostgreSQL, JSON clients and calendars agree on these years
 LAST_YEAR: Final = 9000

@@ -1,4 +1,4 @@
-"""What a trader wants, and what it comes to in a market's book: pure arithmetic over `pricing.Book`."""
+"""Orders and their quotes: arithmetic over `pricing.Book`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from markets.domain import errors
-from markets.domain.amounts import LARGEST, MICRO, to_text
+from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_text
 from markets.domain.limits import LEAST_SHARES
 from markets.domain.pricing import Book
 
@@ -18,10 +18,10 @@ SELL: Final = "sell"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a trader wants: `shares` or `amount` (micro-units, exactly one), within guards.
+    """An order of either `shares` or `amount` (millionths), with optional guards.
 
-    A buy spends at most `amount`; a sale is of as few shares as raise it. `max_cost`, and `max_price` a share on average, are
-    for buys; `min_proceeds` is for sales.
+    A buy of an `amount` spends at most that much; a sale sells the fewest shares that raise it.
+    `max_cost` and `max_price` (the average of a share) guard buys, `min_proceeds` guards sales.
     """
 
     outcome_id: int
@@ -40,17 +40,18 @@ class Order:
             raise errors.Invalid(shares="Give either shares or an amount.")
         for name in ("shares", "amount", "max_cost", "max_price"):
             value = getattr(self, name)
-            if value is not None and not 0 < value <= LARGEST:
-                raise errors.Invalid(**{name: f"Give more than 0 and at most {to_text(LARGEST)}."})
-        wrong = ("min_proceeds",) if self.side == BUY else ("max_cost", "max_price")
-        for name in wrong:
+            if value is not None and not 0 < value <= LARGEST_AMOUNT:
+                raise errors.Invalid(
+                    **{name: f"Give more than 0 and at most {to_text(LARGEST_AMOUNT)}."}
+                )
+        for name in ("min_proceeds",) if self.side == BUY else ("max_cost", "max_price"):
             if getattr(self, name) is not None:
                 raise errors.Invalid(**{name: f"This guard is not for a {self.side}."})
         if self.min_proceeds is not None and self.min_proceeds < 0:
             raise errors.Invalid(min_proceeds="Give 0 or more.")
 
     def check_guards(self, priced: Quote) -> None:
-        """Raise SlippageExceeded when the order would come to more, or raise less, than the trader allows."""
+        """Raise SlippageExceeded when the quote breaks a guard of the order."""
         if self.max_cost is not None and priced.cost > self.max_cost:
             raise errors.SlippageExceeded("max_cost", self.max_cost, priced.cost)
         if self.max_price is not None and priced.cost * MICRO > self.max_price * priced.shares:
@@ -59,17 +60,17 @@ class Order:
             raise errors.SlippageExceeded("min_proceeds", self.min_proceeds, priced.cost)
 
     def digest(self, market_id: int) -> bytes:
-        """Return what makes this order the same as another under the same key."""
+        """Return a hash by which a repeated order is recognised."""
         return hashlib.sha256(repr((market_id, *vars(self).values())).encode()).digest()
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What an order would do. `cost` is what a buyer pays or a seller gets; prices are of every outcome, in millionths."""
+    """The result that an order would have."""
 
-    shares: int
-    cost: int
-    before: list[int]
+    shares: int  # micro-shares
+    cost: int  # micro-credits that a buyer pays or a seller gets
+    before: list[int]  # the prices of all outcomes, in millionths
     after: list[int]
     index: int  # of the order's outcome among the prices
 
@@ -79,7 +80,7 @@ class Quote:
 
 
 def check_open(status: str, close_at: datetime | None, now: datetime) -> None:
-    """Raise MarketNotActive unless people can trade at this moment, whether or not the job that closes it has run."""
+    """Raise MarketNotActive when trading is closed, even if the clock has not closed it yet."""
     if status != "active":
         raise errors.MarketNotActive(f"it is {status}")
     if close_at is not None and close_at <= now:
@@ -91,13 +92,12 @@ def price(
 ) -> Quote:
     """Return the order's shares and cost, and the prices before and after.
 
-    `held` is what the trader has of the outcome, in micro-shares; None asks for a quote, which looks at no holding. Prices
-    stay between `floor` and one less `floor` (millionths). Raise Invalid, InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    `held` is the trader's micro-shares of the outcome, or None for a quote, which ignores them. No
+    price may end below `floor` or above `MICRO - floor` (millionths). Raise Invalid,
+    InsufficientShares, TradeTooSmall, PriceOutOfRange.
     """
     if order.outcome_id not in outcome_ids:
-        raise errors.Invalid(
-            outcome_id=f"Outcome {order.outcome_id} does not belong to this market; its outcomes are {outcome_ids}."
-        )
+        raise errors.unknown_outcome(order.outcome_id, outcome_ids)
     index, buying = outcome_ids.index(order.outcome_id), order.side == BUY
     if order.shares is not None:
         shares: int | None = order.shares
@@ -111,15 +111,15 @@ def price(
     assert shares is not None
     if shares < LEAST_SHARES and (buying or shares != available):
         raise errors.TradeTooSmall(LEAST_SHARES)
-    if book.shares[index] + shares > LARGEST:
+    if book.shares[index] + shares > LARGEST_AMOUNT:
         raise errors.Invalid(
-            shares=f"A market holds at most {to_text(LARGEST)} shares of an outcome."
+            shares=f"A market holds at most {to_text(LARGEST_AMOUNT)} shares of an outcome."
         )
     cost = book.cost(index, shares) if buying else book.proceeds(index, shares)
     if cost <= 0:
         raise errors.TradeTooSmall(LEAST_SHARES)
     before, after = book.prices(), book.after(index, shares if buying else -shares).prices()
-    beyond = after[index] > MICRO - floor if buying else after[index] < floor
-    if beyond:
+    out_of_range = after[index] > MICRO - floor if buying else after[index] < floor
+    if out_of_range:
         raise errors.PriceOutOfRange(floor, MICRO - floor, after[index])
     return Quote(shares, cost, before, after, index)

@@ -1,7 +1,7 @@
-"""Who may do what: the one table that the admin, the API, the pages and the streams ask.
+"""The permissions that the admin, the API, the pages and the streams check.
 
-Groups give people these permissions (migration 0003 makes the first four), a superuser has them all. `is_staff` opens the
-door of the admin and nothing behind it.
+Groups grant them (migration 0003 creates four groups), a superuser has them all. `is_staff` alone
+admits a user to the admin and permits nothing there.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from markets.domain.errors import Forbidden
 
 
 class Permission(StrEnum):
-    """What people can be allowed to do, by the name under which Django keeps it."""
+    """A permission by its name in Django."""
 
     SEE_DRAFTS = "markets.view_market"
     ADD_MARKET = "markets.add_market"
@@ -25,7 +25,7 @@ class Permission(StrEnum):
 
 
 class Person(Protocol):
-    """A user or nobody, as far as permissions go."""
+    """A user, signed in or anonymous."""
 
     @property
     def is_active(self) -> Any: ...
@@ -39,17 +39,17 @@ class Person(Protocol):
 def may(user: Person, permission: Permission) -> bool:
     """Return whether the user is staff and has the permission.
 
-    The first answer about a user costs two statements, later ones none.
+    The first call for a user object costs two statements, later calls none.
     """
     return bool(user.is_active and user.is_staff) and user.has_perm(permission)
 
 
 def permissions_of(user: Person) -> frozenset[Permission]:
-    """Return all that the user is allowed to do."""
+    """Return the permissions that the user has."""
     return frozenset(permission for permission in Permission if may(user, permission))
 
 
 def forbidden(permission: Permission) -> Forbidden:
-    """Return the refusal for a person who lacks the permission."""
+    """Return the error for a user who lacks the permission."""
     name = permission.removeprefix("markets.")
     return Forbidden(f"This needs the permission '{name}', which staff give through groups.")

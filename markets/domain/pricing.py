@@ -1,12 +1,13 @@
 """LMSR, Hanson's logarithmic market scoring rule, with a prior.
 
-Hanson, "Logarithmic Market Scoring Rules for Modular Combinatorial Information Aggregation" (2003). With `s` shares sold,
-liquidity `b` and a prior `pi`, the price of outcome i is `p_i = pi_i·exp(s_i/b) / Σ pi_j·exp(s_j/b)`, and moving the shares
-sold from s to s' costs `C(s') - C(s)` with `C(s) = b·ln Σ pi_j·exp(s_j/b)`: always liquid, prices sum to 1, and the way there
-does not matter.
+Hanson, "Logarithmic Market Scoring Rules for Modular Combinatorial Information Aggregation" (2003).
+With `s` shares sold, liquidity `b` and a prior `pi`, the price of outcome i is
+`p_i = pi_i·exp(s_i/b) / Σ pi_j·exp(s_j/b)`, and a trade from s to s' costs `C(s') - C(s)` with
+`C(s) = b·ln Σ pi_j·exp(s_j/b)`. Prices sum to 1, and the cost does not depend on the path.
 
-Amounts go in and come out as integers of a millionth (see `amounts`). Doubles are off by a few parts in 10^15; every result is
-moved by `GUARD` of itself and then rounded, both against the trader: no way through a market returns more than was paid.
+Arguments and results are integers of a millionth (see `amounts`). Doubles are off by a few parts in
+10^15, so each cost is changed by `ROUNDING_MARGIN` of itself and then rounded, both against the
+trader: no series of trades returns more than was paid.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from collections.abc import Callable, Sequence
 from math import ceil, exp, expm1, floor, log, log1p
 from typing import Final
 
-from markets.domain.amounts import LARGEST, MICRO
+from markets.domain.amounts import LARGEST_AMOUNT, MICRO
 
-GUARD: Final = 2.0**-40  # relative; some hundred times what the doubles can be off by
-LARGE: Final = 500.0  # an exponent below this neither overflows nor loses digits
+ROUNDING_MARGIN: Final = 2.0**-40  # relative: some hundred times the error of the doubles
+SAFE_EXPONENT: Final = 500.0  # a smaller exponent neither overflows nor loses digits
 
 
 class Book:
-    """A market's outcomes at one moment: `prior` in millionths (sums to a million), `shares` and `liquidity` micro-shares."""
+    """A market's priors in millionths, shares sold and liquidity in micro-shares."""
 
     __slots__ = ("liquidity", "prior", "shares")
 
@@ -30,15 +31,12 @@ class Book:
         self.prior, self.shares, self.liquidity = prior, shares, liquidity
 
     def _exponents(self) -> list[float]:
-        """`ln pi_i + s_i/b`, less the largest `s/b`: shares are compared as integers, so that large ones stay exact."""
-        most = max(self.shares)
-        return [
-            log(pi) + (sold - most) / self.liquidity
-            for pi, sold in zip(self.prior, self.shares, strict=True)
-        ]
+        """Return `ln pi_i + (s_i - max s)/b`; the integer difference keeps large shares exact."""
+        most, b = max(self.shares), self.liquidity
+        return [log(pi) + (s - most) / b for pi, s in zip(self.prior, self.shares, strict=True)]
 
     def weights(self) -> list[float]:
-        """Prices as floats that sum to 1 up to rounding."""
+        """Return the prices as floats that sum to 1 up to rounding."""
         exponents = self._exponents()
         largest = max(exponents)
         raw = [exp(exponent - largest) for exponent in exponents]
@@ -46,17 +44,17 @@ class Book:
         return [value / total for value in raw]
 
     def prices(self) -> list[int]:
-        """Prices in millionths that sum to exactly a million (largest remainders get the missing ones)."""
+        """Return the prices in millionths; they sum to exactly a million."""
         return apportion(self.weights())
 
     def after(self, outcome: int, shares: int) -> Book:
-        """The book once `shares` micro-shares of an outcome were bought (sold, if negative)."""
-        moved = list(self.shares)
-        moved[outcome] += shares
-        return Book(self.prior, moved, self.liquidity)
+        """Return the book after a buy (a sale if negative) of micro-shares of an outcome."""
+        sold = list(self.shares)
+        sold[outcome] += shares
+        return Book(self.prior, sold, self.liquidity)
 
     def _logs(self, outcome: int) -> tuple[float, float]:
-        """`ln p` of the outcome and `ln(1-p)`, each from its own sum: near 1 the difference would lose its digits."""
+        """Return the outcome's `ln p` and `ln(1-p)`, each from its own sum: 1-p loses digits."""
         exponents = self._exponents()
         own = exponents.pop(outcome)
         largest = max(exponents)
@@ -65,68 +63,66 @@ class Book:
         return own - total, rest - total
 
     def cost(self, outcome: int, shares: int) -> int:
-        """Micro-credits that buying `shares` micro-shares costs, rounded up: `b·ln(1 + p·(e^x - 1))`, `x = shares/b`."""
+        """Return the cost of buying `shares`, rounded up: `b·ln(1 + p·(e^x - 1))`, `x = s/b`."""
         return self._cost(self._logs(outcome), shares)
 
     def _cost(self, logs: tuple[float, float], shares: int) -> int:
         (log_p, log_q), x = logs, shares / self.liquidity
-        exact = log1p(exp(log_p) * expm1(x)) if x < LARGE else x + _log_sum(log_p, log_q - x)
-        return ceil(self.liquidity * exact * (1 + GUARD))
+        exact = (
+            log1p(exp(log_p) * expm1(x)) if x < SAFE_EXPONENT else x + _log_sum(log_p, log_q - x)
+        )
+        return ceil(self.liquidity * exact * (1 + ROUNDING_MARGIN))
 
     def proceeds(self, outcome: int, shares: int) -> int:
-        """Micro-credits that selling `shares` micro-shares pays, rounded down: `-b·ln(1 + p·(e^-x - 1))`."""
+        """Return the proceeds of selling `shares`, rounded down: `-b·ln(1 + p·(e^-x - 1))`."""
         return self._proceeds(self._logs(outcome), shares)
 
     def _proceeds(self, logs: tuple[float, float], shares: int) -> int:
         (log_p, log_q), x = logs, shares / self.liquidity
         change = exp(log_p) * expm1(-x)
         exact = -log1p(change) if change > -0.5 else -_log_sum(log_q, log_p - x)
-        return max(0, floor(self.liquidity * exact * (1 - GUARD)))
+        return max(0, floor(self.liquidity * exact * (1 - ROUNDING_MARGIN)))
 
     def shares_for(self, outcome: int, amount: int) -> int:
-        """The most micro-shares that `amount` micro-credits buy, about `b·ln(1 + (e^x - 1)/p)`, `x = amount/b`."""
+        """Return the most shares that `amount` buys: `b·ln(1 + (e^x - 1)/p)`, `x = amount/b`."""
         logs, x = self._logs(outcome), amount / self.liquidity
         log_p, log_q = logs
-        ratio = log(expm1(x)) - log_p if x < LARGE else x - log_p
+        ratio = log(expm1(x)) - log_p if x < SAFE_EXPONENT else x - log_p
         guess = self.liquidity * (
-            _log_sum(0.0, ratio) if x < LARGE else x - log_p + log1p(-exp(log_q - x))
+            _log_sum(0.0, ratio) if x < SAFE_EXPONENT else x - log_p + log1p(-exp(log_q - x))
         )
         return _last(lambda shares: self._cost(logs, shares) <= amount, int(guess))
 
     def shares_to_raise(self, outcome: int, amount: int) -> int | None:
-        """The fewest micro-shares that raise `amount`, about `-b·ln(1 - (1 - e^-x)/p)`; None if none do."""
+        """Return the fewest shares that raise `amount`: `-b·ln(1 - (1 - e^-x)/p)`, or None."""
         logs, x = self._logs(outcome), amount / self.liquidity
-        left = expm1(-x) / exp(logs[0]) if logs[0] > -LARGE else -1.0
-        guess = -self.liquidity * log1p(left) if left > -1 else LARGEST
+        left = expm1(-x) / exp(logs[0]) if logs[0] > -SAFE_EXPONENT else -1.0
+        guess = -self.liquidity * log1p(left) if left > -1 else LARGEST_AMOUNT
         fewest = 1 + _last(
-            lambda shares: self._proceeds(logs, shares) < amount, int(min(guess, LARGEST))
+            lambda shares: self._proceeds(logs, shares) < amount, int(min(guess, LARGEST_AMOUNT))
         )
-        return fewest if fewest <= LARGEST else None
+        return fewest if fewest <= LARGEST_AMOUNT else None
 
 
 def _log_sum(a: float, b: float) -> float:
-    """`ln(e^a + e^b)` without overflow."""
+    """Return `ln(e^a + e^b)` without overflow."""
     return max(a, b) + log1p(exp(-abs(a - b)))
 
 
 def _last(holds: Callable[[int], bool], guess: int) -> int:
-    """The largest n up to LARGEST for which `holds`, which is true up to some n and false beyond; `guess` is about there."""
-    low, high, step = 0, LARGEST + 1, 1
-    guess = min(max(guess, 0), LARGEST)
+    """Return the n, near `guess`, up to which `holds` is true; at most LARGEST_AMOUNT."""
+    low, high, step = 0, LARGEST_AMOUNT + 1, 1
+    guess = min(max(guess, 0), LARGEST_AMOUNT)
     if guess == 0 or holds(guess):
         low = guess
-        while low + step < high:  # gallop up to where it fails
-            if not holds(low + step):
-                high = low + step
-                break
+        while low + step < high and holds(low + step):
             low, step = low + step, step * 2
+        high = min(high, low + step)
     else:
         high = guess
-        while high - step > low:  # gallop down to where it holds
-            if holds(high - step):
-                low = high - step
-                break
+        while high - step > low and not holds(high - step):
             high, step = high - step, step * 2
+        low = max(low, high - step)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
@@ -134,12 +130,12 @@ def _last(holds: Callable[[int], bool], guess: int) -> int:
 
 
 def worst_loss(prior: Sequence[int], liquidity: int) -> int:
-    """The micro-credits that a market maker can lose at most, rounded up: `-b·ln min pi`. The subsidy of a market."""
-    return ceil(-liquidity * log(min(prior) / MICRO) * (1 + GUARD)) + 1
+    """Return a market's subsidy, the most it can lose, rounded up: `-b·ln min pi` micro-credits."""
+    return ceil(-liquidity * log(min(prior) / MICRO) * (1 + ROUNDING_MARGIN)) + 1
 
 
 def apportion(parts: Sequence[float]) -> list[int]:
-    """Split a million over `parts` (which sum to 1) by largest remainder, the earlier part first among equals."""
+    """Split a million by `parts` that sum to 1: largest remainders first, then earlier parts."""
     exact = [part * MICRO for part in parts]
     whole = [floor(value) for value in exact]
     by_remainder = sorted(range(len(parts)), key=lambda i: whole[i] - exact[i])

@@ -1,11 +1,11 @@
-"""What settling a market comes to."""
+"""The settlement of a market."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """Who would be paid what: micro-credits by user id, and what goes back to the issuance."""
+    """Micro-credits by user id, and the micro-credits that return to the issuance."""
 
     payouts: dict[int, int]
     returned: int

@@ -1,4 +1,4 @@
-"""What people may call things: limits and characters, checked the same way at every door."""
+"""Checks of the texts that people write, the same for every client."""
 
 import re
 import unicodedata
@@ -10,76 +10,59 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.text import slugify
 
+from markets.domain import limits
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid
-from markets.domain.limits import (
-    FEWEST_OUTCOMES,
-    LABEL_LENGTH,
-    LEAST_PROBABILITY,
-    LINK_LENGTH,
-    MOST_OUTCOMES,
-    SLUG_LENGTH,
-    TEXT_LENGTH,
-)
 
 # format characters, and the letters that show nothing
 _INVISIBLE: Final = re.compile(
-    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]"
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]"
 )
 
 
 def line(field: str, text: str, *, most: int) -> str:
-    """One line of visible text: spaces folded, no control characters, between 1 and `most` characters."""
+    """Return a text of 1 to `most` characters with its white space folded. Raise Invalid."""
     text = " ".join(text.split())
     if not text:
         raise Invalid(**{field: "This must not be empty."})
-    if len(text) > most:
-        raise Invalid(**{field: f"This has {len(text)} characters; at most {most} are allowed."})
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise Invalid(**{field: "Control characters are not allowed."})
+    _check_characters(field, text, most)
     if not _INVISIBLE.sub("", text):
-        raise Invalid(**{field: "There is nothing to see in this."})
+        raise Invalid(**{field: "This has no visible character."})
     return text
 
 
 def body(field: str, text: str) -> str:
-    """Text of many lines, kept as written. Only what PostgreSQL or a terminal would choke on is refused."""
-    if len(text) > TEXT_LENGTH:
-        raise Invalid(
-            **{field: f"This has {len(text)} characters; at most {TEXT_LENGTH} are allowed."}
-        )
-    if any(
-        unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r"
-        for character in text
-    ):
-        raise Invalid(
-            **{field: "Control characters are not allowed, apart from tabs and new lines."}
-        )
+    """Return a text of many lines unchanged. Raise Invalid."""
+    _check_characters(field, text, limits.TEXT_LENGTH, allowed="\t\n\r")
     return text
 
 
+def _check_characters(field: str, text: str, most: int, allowed: str = "") -> None:
+    if len(text) > most:
+        raise Invalid(**{field: f"This has {len(text)} characters; at most {most} are allowed."})
+    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in allowed for c in text):
+        raise Invalid(**{field: "Control characters are not allowed."})
+
+
 def link(field: str, url: str) -> str:
-    """An http or https address, or empty."""
-    if len(url) > LINK_LENGTH:
-        raise Invalid(**{field: f"An address has at most {LINK_LENGTH} characters."})
+    """Return an http or https address, or the empty text. Raise Invalid."""
+    if len(url) > limits.LINK_LENGTH:
+        raise Invalid(**{field: f"An address has at most {limits.LINK_LENGTH} characters."})
     if url:
         try:
             URLValidator(schemes=["http", "https"])(url)
-            plain = (
-                url.isprintable()
-                and not set(url) & set(' \\<>"`{}')
-                and "@" not in url.split("/")[2]
-            )
+            valid = url.isprintable() and not set(url) & set(' \\<>"`{}')
         except ValidationError:
-            plain = False
-        if not plain:
+            valid = False
+        if not valid or "@" in url.split("/")[2]:
             raise Invalid(**{field: "Give a full address that begins with http:// or https://."})
     return url
 
 
 def slug(field: str, name: str) -> str:
-    """The public name of a category or tag; Invalid when no letter or digit is in it."""
-    found = slugify(name, allow_unicode=True)[:SLUG_LENGTH].strip("-_")
+    """Return the slug of a category or tag. Raise Invalid for a name without letters and digits."""
+    found = slugify(name, allow_unicode=True)[: limits.SLUG_LENGTH].strip("-_")
     if not found:
         raise Invalid(**{field: f"{name!r} has no letter or digit."})
     return found
@@ -87,7 +70,7 @@ def slug(field: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OutcomeDraft:
-    """An answer as someone wrote it. `probability` in millionths; None leaves it to an equal share of the rest."""
+    """A new outcome: `probability` in millionths, or None for an equal share of the rest."""
 
     label: str
     probability: int | None = None
@@ -97,33 +80,25 @@ DEFAULT_OUTCOMES: Final = (OutcomeDraft("Yes"), OutcomeDraft("No"))
 
 
 def outcomes(drafts: Sequence[OutcomeDraft]) -> list[tuple[str, int]]:
-    """Labels and priors in millionths, 2 to 20, distinct, summing to exactly a million."""
-    if not FEWEST_OUTCOMES <= len(drafts) <= MOST_OUTCOMES:
-        raise Invalid(
-            outcomes=f"A market has {FEWEST_OUTCOMES} to {MOST_OUTCOMES} outcomes; this has {len(drafts)}."
-        )
-    labels = [line("outcomes", draft.label, most=LABEL_LENGTH) for draft in drafts]
-    if len(
-        {_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)).casefold() for label in labels}
-    ) < len(labels):
+    """Return distinct labels with priors in millionths that sum to a million. Raise Invalid."""
+    fewest, most = limits.FEWEST_OUTCOMES, limits.MOST_OUTCOMES
+    if not fewest <= len(drafts) <= most:
+        raise Invalid(outcomes=f"A market has {fewest} to {most} outcomes; this has {len(drafts)}.")
+    labels = [line("outcomes", draft.label, most=limits.LABEL_LENGTH) for draft in drafts]
+    looks = {_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)) for label in labels}
+    if len({look.casefold() for look in looks}) < len(labels):
         raise Invalid(outcomes="Two outcomes have labels that look the same.")
     given = [draft.probability for draft in drafts if draft.probability is not None]
-    open_places = len(drafts) - len(given)
-    rest = MICRO - sum(given)
-    if not open_places and rest:
+    rest, open_places = MICRO - sum(given), len(drafts) - len(given)
+    if rest and not open_places:
+        total = to_text(sum(given))
+        raise Invalid(outcomes=f"The probabilities sum to {total}; they must sum to 1.")
+    each, extra = divmod(rest, open_places or 1)
+    shares = (each + (place < extra) for place in range(open_places))
+    priors = [next(shares) if d.probability is None else d.probability for d in drafts]
+    if min(priors) < limits.LEAST_PROBABILITY:
+        least = to_text(limits.LEAST_PROBABILITY)
         raise Invalid(
-            outcomes=f"The probabilities sum to {to_text(sum(given))}; they must sum to 1."
-        )
-    shares = iter(
-        [rest // open_places + (i < rest % open_places) for i in range(open_places)]
-        if open_places
-        else []
-    )
-    priors = [
-        draft.probability if draft.probability is not None else next(shares) for draft in drafts
-    ]
-    if min(priors) < LEAST_PROBABILITY:
-        raise Invalid(
-            outcomes=f"Every probability must be at least {to_text(LEAST_PROBABILITY)}, and they must sum to 1."
+            outcomes=f"Every probability must be at least {least}, and they must sum to 1."
         )
     return list(zip(labels, priors, strict=True))

@@ -1,5 +1,5 @@
-"""The one door through which a change becomes known."""
+"""The one way to make a change known."""
 
-from markets.events.record import announce, record, recorded, start_task, stir
+from markets.events.record import invalidate_users, record, recorded, start_task
 
-__all__ = ["announce", "record", "recorded", "start_task", "stir"]
+__all__ = ["invalidate_users", "record", "recorded", "start_task"]

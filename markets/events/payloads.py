@@ -1,6 +1,6 @@
-"""What each kind of event tells, one class a kind. Everything in a payload is public.
+"""The payload of each kind of event, one class a kind. Everything in a payload is public.
 
-A payload that has a field too many or too few cannot be made, so the log holds nothing else.
+A payload with a field too many or too few cannot be made, so the log holds none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,21 @@ from typing import Any, ClassVar, Literal
 from markets.domain.event_types import EventType
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One of the classes below; `kind` is the event's type."""
+    """The base of the classes below; `kind` is the event's type."""
 
     kind: ClassVar[EventType]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON holds them. A field whose name Python reserves ends in an underscore here."""
+        """Return the fields without those that are None; `from_` becomes `from`."""
         values = {field.name.rstrip("_"): getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Created(Payload):
-    """A market was written. `imported` says that it came with many others."""
+    """A market was written, or `imported` from a file."""
 
     kind = EventType.CREATED
     name: str
@@ -33,11 +33,11 @@ class Created(Payload):
     imported: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Updated(Payload):
-    """What the market says was changed: by field, its plain values `from` and `to`.
+    """The market's texts or times changed: by field, the plain values `from` and `to`.
 
-    `reason` is there when the change corrects what people have already traded on.
+    A change of what people have already traded on has a `reason`.
     """
 
     kind = EventType.UPDATED
@@ -45,63 +45,66 @@ class Updated(Payload):
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moved(Payload):
-    """The market's status changed."""
+@dataclass(frozen=True, kw_only=True)
+class StatusChanged(Payload):
+    """The base of the events that change the market's status."""
 
     from_: str
     status: str
 
 
-class Scheduled(Moved):
-    """It was announced, and opens by itself."""
+class Scheduled(StatusChanged):
+    """The market was announced; the clock opens it."""
 
     kind = EventType.SCHEDULED
 
 
-class Opened(Moved):
+class Opened(StatusChanged):
     """People can trade."""
 
     kind = EventType.OPENED
 
 
-class Paused(Moved):
+class Paused(StatusChanged):
     """Trading stopped for the time being."""
 
     kind = EventType.PAUSED
 
 
-class Closed(Moved):
+class Closed(StatusChanged):
     """Trading ended."""
 
     kind = EventType.CLOSED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resolved(Moved):
-    """It was settled: `payouts` lists `{outcome_id, weight}`, weights as decimal strings that sum to 1."""
+@dataclass(frozen=True, kw_only=True)
+class Resolved(StatusChanged):
+    """The market was settled.
+
+    `payouts` lists `{outcome_id, weight}`; the weights are decimal strings with the sum 1.
+    """
 
     kind = EventType.RESOLVED
     payouts: Sequence[Mapping[str, Any]]
 
 
-class Unresolved(Moved):
+class Unresolved(StatusChanged):
     """The settlement was taken back."""
 
     kind = EventType.UNRESOLVED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cancelled(Moved):
-    """It was called off, and everybody got back what they paid in."""
+@dataclass(frozen=True, kw_only=True)
+class Cancelled(StatusChanged):
+    """The market was called off, and all traders got back what they had paid."""
 
     kind = EventType.CANCELLED
     note: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Traded(Payload):
-    """Shares were bought or sold; amounts as decimal strings. It does not say by whom."""
+    """Shares were bought or sold; amounts as decimal strings. The trader is not named."""
 
     kind = EventType.TRADE
     outcome_id: int

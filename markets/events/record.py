@@ -1,6 +1,6 @@
-"""Appends events inside the transaction that makes the change, and starts what follows after its commit.
+"""Append events inside the transaction of the change; announce them after the commit.
 
-`on_commit` stands here and nowhere else.
+No other module calls `on_commit`.
 """
 
 from collections.abc import Collection
@@ -20,19 +20,17 @@ from markets.live import doorbell
 from markets.models import Event, Market
 from markets.presenters.event import present_event
 
-# Two who wait for the market have their transactions' ids already, and may get the lock in the other order (selectors/feed.py).
+# Transactions that wait for the market's lock already have their ids, and may get the lock in
+# another order: an event never has a smaller id than the event before it (selectors/feed.py).
 _FEED_TRANSACTION = """greatest(pg_current_xact_id(), (
     SELECT transaction FROM markets_event WHERE market_id = %s AND seq = %s))"""
 
 
 def record(
     market: Market, payload: Payload, *, actor: AbstractBaseUser | None, now: datetime
-) -> Event:
-    """Append an event with the market's next `seq` and return it.
-
-    The caller holds the market's row lock (or has just inserted the row) inside a transaction.
-    """
-    assert connection.in_atomic_block, "record() belongs into the transaction that makes the change"
+) -> None:
+    """Append an event with the market's next `seq`; the caller has locked the market's row."""
+    assert connection.in_atomic_block, "record() belongs into the transaction of the change"
     market.seq += 1
     market.updated_at = market.active_at = now
     market.save(update_fields=["seq", "updated_at", "active_at"])
@@ -45,27 +43,26 @@ def record(
         payload=payload.as_json(),
         prices=market.price_texts(),
         request_id=current_request_id(),
-        transaction=RawSQL(_FEED_TRANSACTION, [market.pk, market.seq - 1]),  # noqa: S611  (a constant text)
+        transaction=RawSQL(_FEED_TRANSACTION, [market.pk, market.seq - 1]),  # noqa: S611
     )
-    transaction.on_commit(partial(_follow, event, public=market.public))
+    transaction.on_commit(partial(_announce, present_event(event), public=market.public))
     start_task(broker.REACT, event.pk)
-    return event
 
 
 def recorded(message: dict[str, Any], *, trader_id: int) -> None:
-    """Announce after commit an event whose row the caller's own statement wrote: a trade.
+    """Announce a trade after commit; the caller's own statement wrote the event.
 
-    `message` is what `present_event` says of that row. The trader's balance changed with it.
+    `message` is that event as `present_event` returns it.
     """
     assert connection.in_atomic_block
-    transaction.on_commit(partial(announce, message))
-    stir([trader_id])
+    transaction.on_commit(partial(_announce, message))
+    invalidate_users([trader_id])  # the balance changed
 
 
-def stir(user_ids: Collection[int], *, keys: bool = False) -> None:
-    """Tell the private streams of these users, after commit, that something of their own changed.
+def invalidate_users(user_ids: Collection[int], *, keys: bool = False) -> None:
+    """Mark the private streams of these users as outdated, after commit.
 
-    `keys` says that it was their API keys: every process then looks them up again.
+    With `keys`, every process also checks the users' API keys again.
     """
     if user_ids:
         message = {"users": list(user_ids), "keys": keys}
@@ -73,19 +70,12 @@ def stir(user_ids: Collection[int], *, keys: bool = False) -> None:
 
 
 def start_task(task: str, *args: int) -> None:
-    """Hand the task of this name to a worker after commit."""
+    """Send the task of this name to a worker after commit."""
     transaction.on_commit(partial(broker.start, task, *args))
 
 
-def announce(message: dict[str, Any]) -> None:
-    """Invalidate what the caches hold of the market and ring the doorbell. Neither can fail the write."""
+def _announce(message: dict[str, Any], *, public: bool = True) -> None:
+    """Invalidate the market's cache entries and ring the doorbell. Neither can fail the write."""
     shared.invalidate(message["market_id"], message["seq"])
-    doorbell.ring(message)
-
-
-def _follow(event: Event, *, public: bool) -> None:
-    """After commit: announce the event if the public may know of it; otherwise only invalidate."""
     if public:
-        announce(present_event(event))
-    else:
-        shared.invalidate(event.market_id, event.seq)
+        doorbell.ring(message)

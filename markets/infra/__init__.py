@@ -1,1 +1,1 @@
-""""""
+"""What services and selectors stand on: database, Redis, broker, threads, request id."""

@@ -1,4 +1,4 @@
-"""Hands work to a worker by the task's name, so that whoever starts a task need not import it."""
+"""Sends tasks to a worker by name, so that the sender need not import the task."""
 
 import time
 from typing import Final
@@ -13,14 +13,14 @@ REACT: Final = "markets.tasks.react"
 SEND_EMAILS: Final = "markets.tasks.send_emails"
 BUILD_REPORT: Final = "markets.tasks.build_report"
 
-BROKER_RETRY_SECONDS: float = 5.0  # for so long a broker that did not answer is not asked again
+BROKER_RETRY_SECONDS: float = 5.0  # pause after a failure
 _broker_down_at = 0.0  # monotonic time of the last failure; 0 while the broker answers
 
 
 def start(task: str, *args: int) -> None:
-    """Give the task of this name to a worker.
+    """Send the task of this name to a worker.
 
-    A broker that is down is no error: the database remembers what is to be done, and `tasks/clock.py` sends it again.
+    While the broker is down this does nothing: `tasks/clock.py` finds the work in the database.
     """
     global _broker_down_at  # noqa: PLW0603  (one broker, one process)
     if _broker_down_at and time.monotonic() < _broker_down_at + BROKER_RETRY_SECONDS:

@@ -1,4 +1,4 @@
-"""What to do about a database that is slow, locked or silent (the limits themselves are in the settings)."""
+"""Locked rows and long statements; the time limits themselves are in the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from markets.domain.errors import Busy
 
 @contextmanager
 def busy_when_locked() -> Iterator[None]:
-    """Raise Busy for a row that other work has locked for longer than the lock timeout."""
+    """Raise Busy when a row stays locked for longer than the lock timeout."""
     try:
         yield
     except OperationalError as error:
@@ -22,7 +22,7 @@ def busy_when_locked() -> Iterator[None]:
 
 @contextmanager
 def long_statements() -> Iterator[None]:
-    """Lift the statement timeout of this thread's connection: for audits and reports, which a worker may take long over."""
+    """Lift the statement timeout of this thread's connection, for audits and reports."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', '0', false)")
     try:

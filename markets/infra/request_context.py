@@ -1,19 +1,13 @@
-"""What is known of the request or task that is being worked on: its id, and the error that ended it."""
+"""The id of the request or task being worked on, and the error that ended a request."""
 
 import re
 import time
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import structlog
-from asgiref.typing import (
-    ASGI3Application,
-    ASGIReceiveCallable,
-    ASGISendCallable,
-    ASGISendEvent,
-    Scope,
-)
+from asgiref import typing as asgi
 
 logger = structlog.get_logger("bellwether")
 
@@ -34,13 +28,13 @@ def current_request_id() -> str:
 
 
 class RequestLog:
-    """ASGI layer: `X-Request-ID` in and out, log context, one line per request."""
+    """ASGI layer: `X-Request-ID` in and out, log context, one log line per request."""
 
-    def __init__(self, app: ASGI3Application) -> None:
+    def __init__(self, app: asgi.ASGI3Application) -> None:
         self.app = app
 
     async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+        self, scope: asgi.Scope, receive: asgi.ASGIReceiveCallable, send: asgi.ASGISendCallable
     ) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
@@ -52,14 +46,12 @@ class RequestLog:
         status, begun = 0, time.perf_counter()
         token = _failure.set(errors)
 
-        async def send_with_id(event: ASGISendEvent) -> None:
+        async def send_with_id(event: asgi.ASGISendEvent) -> None:
             nonlocal status
             if event["type"] == "http.response.start":
                 status = event["status"]
-                event["headers"] = [
-                    *event.get("headers", []),
-                    (b"x-request-id", request_id.encode()),
-                ]
+                ours = (b"x-request-id", request_id.encode())
+                event["headers"] = [*event.get("headers", []), ours]
             await send(event)
 
         with structlog.contextvars.bound_contextvars(
@@ -72,13 +64,9 @@ class RequestLog:
                 raise
             finally:
                 _failure.reset(token)
-                facts: dict[str, Any] = {
-                    "status": status,
-                    "duration_ms": round((time.perf_counter() - begun) * 1000, 2),
-                }
+                duration_ms = round((time.perf_counter() - begun) * 1000, 2)
+                log = logger.bind(status=status, duration_ms=duration_ms)
                 if errors:
-                    logger.error(
-                        "request_failed", error=repr(errors[0]), exc_info=errors[0], **facts
-                    )
+                    log.error("request_failed", error=repr(errors[0]), exc_info=errors[0])
                 else:
-                    logger.info("request_completed", **facts)
+                    log.info("request_completed")

@@ -1,6 +1,7 @@
-"""The one way from the event loop to the database: a whole selector or service in one hop to a pooled thread.
+"""The one way from the event loop to the database: a selector or service runs in a pooled thread.
 
-Django's own hop (`thread_sensitive=True`) gives a Channels process a single thread and a request a fresh one; both are slow.
+Django's `thread_sensitive=True` has a single thread for a Channels process and a new one for each
+request; both are slow.
 """
 
 import os
@@ -20,22 +21,21 @@ P = ParamSpec("P")
 T = TypeVar("T")
 logger = structlog.get_logger("bellwether")
 
-HOP_SECONDS: float = 15.0  # more than a statement may take; an import has its own limit
+HOP_SECONDS: float = 15.0  # longer than the statement timeout
 IMPORT_SECONDS: Final = 600.0
 
-_threads = ThreadPoolExecutor(
-    max_workers=12, thread_name_prefix="database"
-)  # below DATABASE_POOL: pages need some too
-_hops: dict[int, tuple[float, Any]] = {}  # by thread: when its hop must be over, and its connection
+# fewer threads than DATABASE_POOL has connections: the admin needs some, too
+_threads = ThreadPoolExecutor(max_workers=12, thread_name_prefix="database")
+_hops: dict[int, tuple[float, Any]] = {}  # by thread: the deadline of its work, its connection
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `work` with a database connection from the pool, and give the connection back."""
+    """Return the result of `work`, run in a thread with a database connection from the pool."""
     return await _hop(partial(work, *args, **kwargs), HOP_SECONDS)
 
 
 async def in_thread_for_long(work: Callable[[], T]) -> T:
-    """Run `work` as `in_thread` does, with the time that an import needs."""
+    """Do as `in_thread`, with the time that an import needs."""
     return await _hop(work, IMPORT_SECONDS)
 
 
@@ -61,9 +61,9 @@ def _start_watch() -> None:
 
 
 def _watch() -> None:
-    """Cut the connections that have fallen silent: whoever waits for one gets an OperationalError.
+    """Cut connections whose work is past the deadline: the waiting thread gets OperationalError.
 
-    The idle ones of the pool are replaced, too: what silenced one has probably silenced all.
+    The idle connections of the pool are replaced, too: the fault has probably silenced them all.
     """
     while True:
         time.sleep(1)

@@ -1,7 +1,7 @@
-"""From an event to every open screen.
+"""Live streams: from an event to every open screen.
 
-`doorbell` says, after a commit, that something happened. `relay`, one per process, hears it and hands it to the `hub`. The hub
-has a topic for each market that somebody watches (`market`), one for all of them (`lobby`) and one for each person (`person`);
-a topic puts the one encoded frame into the feed of every `viewer`. The database is the log: whatever the doorbell loses,
-doubles or delays is noticed by `seq` and read there.
+After a commit, `doorbell` announces the event. The `relay` of each process passes it to the `hub`,
+which has a topic for each watched market (`market`), one for all markets (`lobby`) and one for each
+person (`person`). A topic puts the encoded frame into the feed of each `viewer`. The database is
+the log: a topic notices by `seq` what the doorbell lost, doubled or delayed, and reads it there.
 """

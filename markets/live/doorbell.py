@@ -1,14 +1,15 @@
-"""Says to every web process, through the channel layer, that an event was committed.
+"""Announces committed events to every web process, through the channel layer.
 
-Writers are threads of all kinds (requests, workers, commands); the channel layer is async. So each process has one thread
-with an event loop that sends for all of them: ringing costs the writer a queue append, and a Redis that is away costs it
-nothing. A ring may be lost: the relay finds out from the database.
+Writers are threads (requests, workers, commands), but the channel layer is async. So each process
+has one thread with an event loop that sends for all writers: announcing costs a writer one queue
+append, even while Redis is down. An announcement may be lost: the relay checks the database.
 """
 
 import asyncio
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,14 +20,11 @@ logger = structlog.get_logger("bellwether.live")
 
 LAYER: Final = "doorbell"
 GROUP: Final = "events"
-PAUSE: Final = (
-    0.02  # seconds between two messages: a lone ring leaves at once, a burst leaves together
-)
-MOST_WAITING: Final = 10_000  # messages; beyond that a lost ring is cheaper than memory
+SECONDS_BETWEEN_MESSAGES: Final = 0.02  # a single event leaves at once, a burst leaves together
+MOST_QUEUED_EVENTS: Final = 10_000  # beyond that, a lost event is cheaper than memory
 
-
-# Who else in this process is told of every message: at once of its own, before whoever made the change goes on, and of those of
-# other processes when the relay hears them (so of its own twice).
+# Called with every event of this process before its writer goes on, and with every event that the
+# relay hears: with an event of this process twice.
 listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
@@ -35,64 +33,62 @@ class Doorbell:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.waiting: list[dict[str, Any]] = []
+        self.queue: list[dict[str, Any]] = []
         self.sending = False
-        self.quiet = False  # the last send failed, and the log has been told
+        self.failing = False  # the last send failed, and the log says so
         self.lock = threading.Lock()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, name="doorbell", daemon=True).start()
 
     def ring(self, message: dict[str, Any]) -> None:
         with self.lock:
-            if len(self.waiting) >= MOST_WAITING:
+            if len(self.queue) >= MOST_QUEUED_EVENTS:
                 return
-            self.waiting.append(message)
+            self.queue.append(message)
             if self.sending:
                 return
             self.sending = True
         asyncio.run_coroutine_threadsafe(self._send_all(), self.loop)
 
     async def _send_all(self) -> None:
-        """Send what waits, all that came together in one message, until nothing does."""
+        """Send the queue, all of it in one message, until it stays empty."""
         while True:
             with self.lock:
-                batch, self.waiting = self.waiting, []
+                batch, self.queue = self.queue, []
                 if not batch:
                     self.sending = False
                     return
             try:
                 await channel_layers[LAYER].group_send(GROUP, {"type": "events", "messages": batch})
-            except Exception as error:  # noqa: BLE001  (whatever the layer raises: a lost ring must not stop the bell)
-                if not self.quiet:
+            except Exception as error:  # noqa: BLE001  (no failure may stop the thread)
+                if not self.failing:
                     logger.warning("doorbell_unavailable", error=repr(error))
-                self.quiet = True
+                self.failing = True
             else:
-                if self.quiet:
+                if self.failing:
                     logger.info("doorbell_available")
-                self.quiet = False
-            await asyncio.sleep(PAUSE)
+                self.failing = False
+            await asyncio.sleep(SECONDS_BETWEEN_MESSAGES)
 
     def drain(self) -> None:
-        """Before the process ends, give what waits up to a second to leave."""
-        deadline = threading.Event()
+        """Wait up to a second for the queue to be sent, before the process ends."""
         for _ in range(100):
-            if not self.sending:
-                break
-            deadline.wait(0.01)
+            if self.sending:
+                time.sleep(0.01)
 
 
-_bell: Doorbell | None = None
-_making = threading.Lock()
+_doorbell: Doorbell | None = None
+_starting = threading.Lock()
 
 
 def ring(message: dict[str, Any]) -> None:
     """Announce an event (`present_event`). Never blocks and never raises."""
-    global _bell  # noqa: PLW0603  (one bell, one process)
+    global _doorbell  # noqa: PLW0603  (one per process)
     for listener in listeners:
         listener(message)
-    if _bell is None or _bell.pid != os.getpid():  # a forked worker needs a thread of its own
-        with _making:
-            if _bell is None or _bell.pid != os.getpid():
-                _bell = Doorbell()
-                atexit.register(_bell.drain)
-    _bell.ring(message)
+    if _doorbell is None or _doorbell.pid != os.getpid():  # a forked worker needs its own thread
+        with _starting:
+            if _doorbell is None or _doorbell.pid != os.getpid():
+                _doorbell = Doorbell()
+                atexit.register(_doorbell.drain)
+    _doorbell.ring(message)

@@ -1,4 +1,4 @@
-"""Who watches what in this process, and how many may."""
+"""The viewers of one process and the topics that they follow."""
 
 import asyncio
 import contextlib
@@ -11,30 +11,28 @@ from django.conf import settings
 
 from markets.domain.errors import Refused, TooManyStreams
 from markets.infra.threads import in_thread
-from markets.live.frames import event_frame
+from markets.live.frames import market_frame
 from markets.live.lobby import Lobby
 from markets.live.market import Topic
 from markets.live.person import People
 from markets.live.viewer import Viewer
 from markets.selectors import markets, own
 
-SPREAD: Final = 5000  # ms over which the viewers of a server that stops come back
+RECONNECT_SPREAD_MS: Final = 5000  # in which the viewers of a stopping server reconnect
 
 
 class Hub:
-    """All viewers of one process, and the topics that they follow."""
-
     def __init__(self) -> None:
         self.viewers: set[Viewer] = set()
-        self.addresses: Counter[str] = Counter()
-        self.topics: dict[int, Topic] = {}
+        self.addresses: Counter[str] = Counter()  # viewers by address
+        self.topics: dict[int, Topic] = {}  # by market id
         self.lobby = Lobby()
         self.people: People = {}
         self.stopping = False
-        self.empty = asyncio.Event()  # nobody watches any more
+        self.empty = asyncio.Event()  # set when the last viewer leaves
 
     def admit(self, address: str, drop: Callable[[], None]) -> Viewer:
-        """A new viewer. Raises TooManyStreams."""
+        """Return a new viewer. Raise TooManyStreams."""
         if self.stopping or len(self.viewers) >= settings.STREAMS_PER_PROCESS:
             raise TooManyStreams("This server has as many viewers as it takes")
         if self.addresses[address] >= settings.STREAMS_PER_ADDRESS:
@@ -45,7 +43,7 @@ class Hub:
         return viewer
 
     def dismiss(self, viewer: Viewer) -> None:
-        """The viewer is gone."""
+        """Forget a viewer; harmless when repeated."""
         viewer.leave()
         if viewer in self.viewers:
             self.viewers.remove(viewer)
@@ -56,51 +54,50 @@ class Hub:
                 self.empty.set()
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A message of the doorbell: an event, or whose own things changed."""
+        """Pass on a message of the doorbell: an event, or `users` whose private data changed."""
         if "users" in message:
             for user_id in message["users"]:
                 for feed in self.people.get(user_id, ()):
-                    feed.stir()
+                    feed.mark_outdated()
             return
-        frame = event_frame(message)
+        frame = market_frame(message)
         if topic := self.topics.get(frame.market_id):
             topic.hear(frame)
         self.lobby.hear(frame)
 
     async def check(self, now: datetime) -> None:
-        """Ask the database whether anything was missed (the doorbell may lose a ring)."""
+        """Look in the database for events that the doorbell lost."""
         if self.topics:
             for market_id, seq in (await in_thread(markets.heads, list(self.topics))).items():
                 if topic := self.topics.get(market_id):
-                    topic.reach(seq)
+                    topic.advance(seq)
         await self.lobby.check(now)
         if self.people:
             for user_id, cursor in (await in_thread(own.heads, list(self.people))).items():
                 for feed in self.people.get(user_id, ()):
                     if cursor != feed.cursor:
-                        feed.stir()
+                        feed.mark_outdated()
 
     async def recheck(self) -> None:
-        """End private feeds whose key or session has ended."""
+        """End the private feeds whose key or session has ended."""
         for feed in [feed for feeds in self.people.values() for feed in feeds]:
             try:
-                await feed.allowed()
+                await feed.authorize()
             except Refused:
-                feed.viewer.part(SPREAD)
+                feed.viewer.end(RECONNECT_SPREAD_MS)
 
-    def tick(self) -> None:
-        """Heartbeats, ends of streams that are too old, and of viewers who stopped reading."""
+    async def tick(self) -> None:
+        """Do each viewer's timed work: heartbeats, maximum age, and write timeouts."""
         now = asyncio.get_running_loop().time()
         for viewer in list(self.viewers):
             viewer.tick(now)
 
-    async def farewell(self, patience: float) -> None:
-        """The server stops: ask every viewer to come back, each at another moment, and wait until they were told."""
+    async def say_goodbye(self, seconds: float) -> None:
+        """Ask every viewer to reconnect, each at another moment, and wait until all have left."""
         self.stopping = True
         for viewer in list(self.viewers):
-            viewer.part(SPREAD)
+            viewer.end(RECONNECT_SPREAD_MS)
         if self.viewers:
             self.empty.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await self.empty.wait()
+                await asyncio.wait_for(self.empty.wait(), seconds)

@@ -1,4 +1,4 @@
-"""The viewers of one market: every event, in order, without gap or repeat."""
+"""The topic of one market: every event, in order, without gap or repeat."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from markets.infra.threads import in_thread
-from markets.live.frames import Frame, event_frame, snapshot_frame
+from markets.live.frames import Frame, market_frame, snapshot_frame
 from markets.live.viewer import Feed, Viewer
 from markets.presenters.event import present_event
 from markets.presenters.market import present_market
@@ -16,15 +16,15 @@ from markets.selectors import history, markets
 
 logger = structlog.get_logger("bellwether.live")
 
-MOST_REPLAYED: Final = 1000  # events; a viewer further behind starts from a snapshot
-MOST_WAITING: Final = 1024  # frames; a viewer further behind gets a fresh snapshot
+MOST_REPLAYED_EVENTS: Final = 1000  # a viewer further behind starts from a snapshot
+MOST_WAITING_FRAMES: Final = 1024  # a viewer further behind gets a new snapshot
 
 
 class Topic:
-    """One market that someone watches.
+    """A market that someone in this process watches.
 
-    `seq` is the newest event delivered (None until the first viewer's read says where the market stands); `heard` is the
-    newest that anyone spoke of. While they differ, the database is read.
+    `seq` is the newest event delivered, None until the first viewer has read the market; `heard`
+    is the newest event known of. While the two differ, the missing events are read and delivered.
     """
 
     def __init__(self, market_id: int) -> None:
@@ -35,22 +35,22 @@ class Topic:
         self.healing: asyncio.Task[None] | None = None
 
     def hear(self, frame: Frame) -> None:
-        """An event was announced: deliver it if it is the next one, look in the database if it is a later one."""
+        """Deliver an announced event if it is the next one; otherwise read the missing events."""
         if self.seq is not None and self.healing is None and frame.seq == self.seq + 1:
             self._deliver(frame)
-        self.reach(frame.seq)
+        self.advance(frame.seq)
 
-    def reach(self, seq: int) -> None:
-        """The market is known to stand at `seq`."""
+    def advance(self, seq: int) -> None:
+        """Note that the market has reached `seq`, and read the events missing until there."""
         self.heard = max(self.heard, seq)
         if self.seq is not None and self.seq < self.heard and self.healing is None:
             self.healing = asyncio.create_task(self._heal())
 
     def begin(self, seq: int) -> None:
-        """A viewer has read the market at `seq`."""
+        """Note that a viewer has read the market at `seq`."""
         if self.seq is None:
             self.seq = seq
-            self.reach(seq)
+            self.advance(seq)
 
     def _deliver(self, frame: Frame) -> None:
         self.seq = frame.seq
@@ -62,24 +62,24 @@ class Topic:
         try:
             while self.feeds and self.seq < self.heard:
                 missed = await in_thread(
-                    history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED
+                    history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED_EVENTS
                 )
                 if not missed:
                     self.heard = self.seq
                 for event in missed:
-                    self._deliver(event_frame(present_event(event)))
-        except Exception:  # the database is away: the relay's next check tries again
+                    self._deliver(market_frame(present_event(event)))
+        except Exception:  # the database is down: the relay's next check tries again
             logger.exception("heal_failed", market_id=self.market_id)
         finally:
             self.healing = None
 
 
-Topics = dict[int, Topic]  # the markets that someone watches in this process, by id
-ReadMarket = Callable[[int], bytes]  # gives a public market by its id, as JSON; raises NotFound
+Topics = dict[int, Topic]  # by market id
+ReadMarket = Callable[[int], bytes]  # returns a public market by id, as JSON; raises NotFound
 
 
 class MarketFeed(Feed):
-    """Every frame of one market behind `seq`, the newest that the viewer has."""
+    """Every frame of one market after `seq`, the newest that the viewer has."""
 
     def __init__(self, viewer: Viewer, topics: Topics, market_id: int, read: ReadMarket) -> None:
         super().__init__(viewer)
@@ -90,14 +90,10 @@ class MarketFeed(Feed):
         self.overflowed = False  # frames were dropped
 
     async def open(self, after: str | None) -> list[Frame]:
-        """Frames arrive from before the database is read, so nothing falls between the two."""
+        # Join before the read, so that no event falls between the two.
         topic = self.topics.setdefault(self.market_id, Topic(self.market_id))
         topic.feeds.add(self)
-        try:
-            first = await in_thread(self._opening, int(after) if after else None, topic.seq or 0)
-        except BaseException:
-            self.close()
-            raise
+        first = await in_thread(self._first_frames, int(after) if after else None, topic.seq or 0)
         self.seq = first[-1].seq if first else int(after or 0)
         topic.begin(self.seq)
         return first
@@ -112,42 +108,40 @@ class MarketFeed(Feed):
     def put(self, frame: Frame) -> None:
         if self.overflowed:
             return
-        if len(self.frames) >= MOST_WAITING:
+        if len(self.frames) >= MOST_WAITING_FRAMES:
             self.overflowed = True
             self.frames.clear()
             return
         self.frames.append(frame)
         if len(self.frames) == 1 and self.opened:
-            self.viewer.call(self)
-
-    def waits(self) -> bool:
-        return self.overflowed or bool(self.frames)
+            self.viewer.wake(self)
 
     async def take(self) -> list[Frame]:
-        if self.overflowed:  # too far behind: begin again with the state as it is
+        first: list[Frame] = []
+        if self.overflowed:
             self.overflowed = self.opened = False
             self.close()
             first = await self.open(None)
             self.opened = True
-        else:
-            first = []
         frames, self.frames = self.frames, []
         new = first + [frame for frame in frames if frame.seq > self.seq]
         if new:
             self.seq = new[-1].seq
         return new
 
-    def _opening(self, after_seq: int | None, least: int) -> list[Frame]:
-        """Return the frames to begin with: the events behind `after_seq` if they are few, otherwise a snapshot.
+    def _first_frames(self, after_seq: int | None, least_seq: int) -> list[Frame]:
+        """Return the events after `after_seq` or, if they are too many, a snapshot.
 
-        The snapshot is of `seq` `least` or later. Raise NotFound.
+        The snapshot is at `least_seq` or later. Raise NotFound.
         """
         if after_seq is not None:
             behind = markets.head(self.market_id) - after_seq
-            if 0 <= behind <= MOST_REPLAYED:
-                events = history.events_after(self.market_id, after_seq, limit=MOST_REPLAYED + 1)
-                return [event_frame(present_event(event)) for event in events]
+            if 0 <= behind <= MOST_REPLAYED_EVENTS:
+                events = history.events_after(
+                    self.market_id, after_seq, limit=MOST_REPLAYED_EVENTS + 1
+                )
+                return [market_frame(present_event(event)) for event in events]
         market = json.loads(self.read(self.market_id))
-        if market["seq"] < least:  # a cache that missed an event: the viewers here know better
+        if market["seq"] < least_seq:  # the cache missed an event that the viewers here know
             market = present_market(markets.get(self.market_id))
         return [snapshot_frame(market)]

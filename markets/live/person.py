@@ -1,10 +1,10 @@
-"""What is a person's own: fills, every movement of their balance, notifications. Read from the database for each viewer.
+"""The topic of one person: fills, every movement of the balance, and notifications.
 
-The doorbell says only whose something changed, never what; so nothing private passes through it.
+The doorbell only announces whose data changed, and each feed reads the changes from the database:
+so no private data passes through the doorbell.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -14,13 +14,12 @@ from markets.live.viewer import Feed, Viewer
 from markets.presenters.news import present_movement, present_notification
 from markets.presenters.portfolio import present_summary
 from markets.selectors import own, portfolio
-from markets.selectors.own import Movement, NewsCursor
 
-People = dict[int, set["PersonFeed"]]  # the private feeds of a process, by user id
+People = dict[int, set["PersonFeed"]]  # by user id
 
 
 class PersonFeed(Feed):
-    """Everything behind `cursor`. `allowed` raises Refused once the viewer's key or session has ended."""
+    """The news after `cursor`. `authorize` raises Refused once the key or session has ended."""
 
     key = "me"
 
@@ -29,25 +28,16 @@ class PersonFeed(Feed):
         viewer: Viewer,
         people: People,
         user: AbstractBaseUser,
-        allowed: Callable[[], Awaitable[object]],
+        authorize: Callable[[], Awaitable[object]],
     ) -> None:
         super().__init__(viewer)
-        self.people, self.user, self.allowed = people, user, allowed
-        self.cursor = NewsCursor(0, 0)
-        self.stirred = False  # something of this person's own changed since the last read
+        self.people, self.user, self.authorize = people, user, authorize
+        self.cursor = own.NewsCursor(0, 0)
+        self.outdated = False  # there is news after the cursor
 
     async def open(self, after: str | None) -> list[Frame]:
         self.people.setdefault(self.user.pk, set()).add(self)
-        try:
-            known = NewsCursor.parse(after)
-            if known is not None and await in_thread(own.can_resume, self.user, known):
-                self.cursor = known
-                return await self._news()
-            message, self.cursor = await in_thread(snapshot, self.user)
-        except BaseException:
-            self.close()
-            raise
-        return [Frame(0, 0, message, id=str(self.cursor))]
+        return await in_thread(self._first_frames, after)
 
     def close(self) -> None:
         feeds = self.people.get(self.user.pk, set())
@@ -55,40 +45,43 @@ class PersonFeed(Feed):
         if not feeds:
             self.people.pop(self.user.pk, None)
 
-    def stir(self) -> None:
-        """Note that something of this person's own changed."""
-        if not self.stirred:
-            self.stirred = True
+    def mark_outdated(self) -> None:
+        if not self.outdated:
+            self.outdated = True
             if self.opened:
-                self.viewer.call(self)
-
-    def waits(self) -> bool:
-        return self.stirred
+                self.viewer.wake(self)
 
     async def take(self) -> list[Frame]:
-        self.stirred = False
-        return await self._news()
+        if not self.outdated:
+            return []
+        self.outdated = False
+        frames = await in_thread(self._read_news)
+        if self.outdated:  # more than one read returns
+            self.viewer.wake(self)
+        return frames
 
-    async def _news(self) -> list[Frame]:
-        """Return the frames of what is behind the cursor, and move it; when more is left, ask to be called again."""
-        found = await in_thread(news, self.user, self.cursor)
-        if found:
-            self.cursor = found[-1][1]
-        if len(found) == own.MOST_NEWS:
-            self.stir()
-        return [Frame(0, 0, message, id=str(cursor)) for message, cursor in found]
+    def _first_frames(self, after: str | None) -> list[Frame]:
+        """Return the news after a cursor or, if the cursor is unknown, a snapshot."""
+        cursor = own.NewsCursor.parse(after)
+        if cursor is not None and own.can_resume(self.user, cursor):
+            self.cursor = cursor
+            return self._read_news()
+        self.cursor = own.head(self.user)  # first: later news may repeat, but nothing is missed
+        balance, positions = portfolio.balance(self.user), portfolio.positions(self.user)
+        summary = present_summary(self.user, balance, positions)
+        message = {"type": "snapshot", "user_id": self.user.pk, **summary}
+        return [Frame(message, id=str(self.cursor))]
 
-
-def snapshot(user: AbstractBaseUser) -> tuple[dict[str, Any], NewsCursor]:
-    """Return what the person has, and the cursor that it is of. Later news may repeat it, and never miss anything."""
-    cursor = own.head(user)
-    summary = present_summary(user, portfolio.balance(user), portfolio.positions(user))
-    return {"type": "snapshot", "user_id": user.pk, **summary}, cursor
-
-
-def news(user: AbstractBaseUser, after: NewsCursor) -> list[tuple[dict[str, Any], NewsCursor]]:
-    """Return the messages behind `after`, oldest first, each with the cursor that it leads to."""
-    return [
-        (present_movement(*row) if isinstance(row, Movement) else present_notification(row), cursor)
-        for row, cursor in own.news(user, after)
-    ]
+    def _read_news(self) -> list[Frame]:
+        """Return up to `own.MOST_NEWS` frames after the cursor, and advance the cursor."""
+        frames = []
+        for row, cursor in own.news(self.user, self.cursor):
+            if isinstance(row, own.Movement):
+                message = present_movement(*row)
+            else:
+                message = present_notification(row)
+            frames.append(Frame(message, id=str(cursor)))
+            self.cursor = cursor
+        if len(frames) == own.MOST_NEWS:
+            self.outdated = True
+        return frames

@@ -1,4 +1,4 @@
-"""One subscription per process: hears the doorbell, and asks the database now and then what it did not hear."""
+"""The subscription of one process: hears the doorbell, and checks the database for lost events."""
 
 import asyncio
 import contextlib
@@ -17,32 +17,27 @@ from markets.live.hub import Hub
 
 logger = structlog.get_logger("bellwether.live")
 
-CHECK_EVERY: Final = 2.0  # seconds; the longest that a lost ring goes unnoticed
-RECHECK_EVERY: Final = (
-    30.0  # seconds; the longest that a revoked key goes on hearing what is its owner's
-)
-FAREWELL: Final = 3.0  # seconds that a server which stops gives to telling its viewers
+CHECK_SECONDS: Final = 2.0  # the longest that a lost event goes unnoticed
+RECHECK_SECONDS: Final = 30.0  # the longest that a private feed outlives its key
+GOODBYE_SECONDS: Final = 3.0
 
 
 class Relay:
-    """The hub of an event loop and the tasks that feed it. Daphne has no start-up hook, so the first viewer starts them."""
+    """The hub of an event loop, and the tasks that feed the hub.
+
+    Daphne has no start-up hook, so the first viewer starts the relay.
+    """
 
     def __init__(self) -> None:
         self.hub = Hub()
         self.ready = asyncio.Event()
-
-        async def tick() -> None:
-            self.hub.tick()
-
         self.tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(self._every(1.0, tick)),
-            asyncio.create_task(self._every(CHECK_EVERY, lambda: self.hub.check(timezone.now()))),
-            asyncio.create_task(self._every(RECHECK_EVERY, self.hub.recheck)),
+            asyncio.create_task(self._every(1.0, self.hub.tick)),
+            asyncio.create_task(self._every(CHECK_SECONDS, lambda: self.hub.check(timezone.now()))),
+            asyncio.create_task(self._every(RECHECK_SECONDS, self.hub.recheck)),
         ]
-        with contextlib.suppress(
-            ValueError
-        ):  # an event loop outside the main thread has no say in signals
+        with contextlib.suppress(ValueError):  # only the main thread may handle signals
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before_stopping(number)
 
@@ -58,7 +53,7 @@ class Relay:
                         for listener in listeners:
                             listener(message)
                         self.hub.hear(message)
-            except Exception as error:  # noqa: BLE001  (Redis is away: the checks carry the viewers until it is back)
+            except Exception as error:  # noqa: BLE001  (while Redis is down, the checks do the work)
                 self.ready.set()
                 logger.warning("relay_unavailable", error=repr(error))
                 await asyncio.sleep(1)
@@ -68,27 +63,30 @@ class Relay:
             await asyncio.sleep(seconds)
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001  (the database is away: the next round tries again)
+            except Exception as error:  # noqa: BLE001  (the database is down: try again)
                 logger.warning("check_failed", error=repr(error))
 
     def _before_stopping(self, number: signal.Signals) -> None:
-        """Say goodbye before the server's own handler of the signal runs. (No server tells open streams that it stops.)"""
-        loop, theirs = asyncio.get_running_loop(), signal.getsignal(number)
+        """Say goodbye to the viewers before the server's own handler of the signal runs.
 
-        def go_on() -> None:
-            if callable(theirs):
-                theirs(number, None)
+        No server tells open streams that it stops.
+        """
+        loop, server_handler = asyncio.get_running_loop(), signal.getsignal(number)
+
+        def stop() -> None:
+            if callable(server_handler):
+                server_handler(number, None)
             else:
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
 
         async def part() -> None:
-            await self.hub.farewell(FAREWELL)
-            go_on()
+            await self.hub.say_goodbye(GOODBYE_SECONDS)
+            stop()
 
         def handler(_number: int, _frame: object) -> None:
             if loop.is_closed() or self.hub.stopping:
-                go_on()
+                stop()
             else:
                 loop.call_soon_threadsafe(lambda: self.tasks.append(loop.create_task(part())))
 
@@ -99,7 +97,7 @@ _relays: WeakKeyDictionary[asyncio.AbstractEventLoop, Relay] = WeakKeyDictionary
 
 
 async def hub() -> Hub:
-    """The hub of the running event loop, listening."""
+    """Return the hub of the running event loop, once it listens. Raise TimeoutError."""
     loop = asyncio.get_running_loop()
     relay = _relays.get(loop)
     if relay is None:

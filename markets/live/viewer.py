@@ -1,4 +1,4 @@
-"""One connection, as the hub sees it: what waits for it, bounded whatever it does, and when it is to end."""
+"""A connection as the hub sees it: its bounded queue, and when the connection ends."""
 
 from __future__ import annotations
 
@@ -11,134 +11,128 @@ from typing import Final
 
 from markets.live.frames import Frame
 
-HEARTBEAT_AFTER: Final = 13.0  # seconds of silence; API.md promises 15
-LONGEST_WRITE: Final = 20.0  # seconds; a viewer who takes nothing for so long is dropped
-LONGEST_STREAM: Final = 3600.0  # seconds; then the viewer is told to resume (three quarters of it at the least, to spread)
-COME_BACK: Final = 1000  # ms within which a viewer returns whose stream has become too old
+HEARTBEAT_SECONDS: Final = 13.0  # of silence; API.md promises 15
+MOST_WRITE_SECONDS: Final = 20.0  # a viewer who reads nothing for longer is dropped
+MOST_STREAM_SECONDS: Final = 3600.0  # then the viewer must reconnect; up to a quarter less
+RECONNECT_MS: Final = 1000  # in which the viewer of a stream that became too old reconnects
 
 
 class Feed(ABC):
-    """What one viewer follows: a market, all of them, or what is their own."""
+    """The subscription of one viewer to a market, to all markets, or to the viewer's own news."""
 
     key: Hashable
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
-        self.opened = False  # its first frames are on their way, so later ones may follow
+        self.opened = False  # the viewer has the first frames, so later frames may follow
 
     @abstractmethod
     async def open(self, after: str | None) -> list[Frame]:
-        """Join the topic. Gives the frames to begin with: those after position `after`, or a snapshot. Raises NotFound."""
+        """Join the topic. Return the frames after position `after`, or a snapshot.
+
+        Raise NotFound; the caller then closes the feed.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """Leave the topic."""
-
-    @abstractmethod
-    def waits(self) -> bool:
-        """Whether there is something to take."""
+        """Leave the topic; harmless when repeated."""
 
     @abstractmethod
     async def take(self) -> list[Frame]:
-        """What waits, in order; it is forgotten here."""
+        """Remove and return the waiting frames, in order."""
 
 
 class Viewer:
-    """`drop` ends the connection without a word: it is called for viewers who stopped reading."""
+    """One connection. `drop` ends it without a goodbye, for a viewer who stopped reading."""
 
     def __init__(self, address: str, drop: Callable[[], None]) -> None:
         self.address = address
         self.drop = drop
         self.feeds: dict[Hashable, Feed] = {}
-        self.said: list[Frame] = []  # first frames and answers: before anything of the feeds
-        self.ready: list[Feed] = []  # those with something to take
-        self.holding = (
-            False  # nothing is written while an answer of several parts is being put together
-        )
-        self.arrived = asyncio.Event()
+        self.queued: list[Frame] = []  # first frames and replies, written before those of feeds
+        self.ready: list[Feed] = []  # the feeds with frames to take
+        self.holding = False  # write nothing: a reply of several parts is being put together
+        self.woken = asyncio.Event()
         self.clock = asyncio.get_running_loop().time
         self.wrote_at = self.clock()
         self.writing_since: float | None = None
-        self.ends_at = self.wrote_at + LONGEST_STREAM * random.uniform(0.75, 1)  # noqa: S311
-        self.return_ms: int | None = (
-            None  # set when it is to end, and then says when it should come back
-        )
+        self.ends_at = self.wrote_at + MOST_STREAM_SECONDS * random.uniform(0.75, 1)  # noqa: S311
+        self.reconnect_ms: int | None = None  # set when the connection is to end
 
     async def follow(self, feed: Feed, after: str | None = None) -> None:
-        """Add a feed; its first frames come before all later ones. Raises NotFound."""
-        first = await feed.open(after)
+        """Add a feed; its first frames come before all later ones. Raise NotFound."""
+        try:
+            first = await feed.open(after)
+        except BaseException:
+            feed.close()
+            raise
         self.feeds[feed.key] = feed
-        self.say(first)
+        self.queue(first)
         feed.opened = True
-        if feed.waits():
-            self.call(feed)
+        self.wake(feed)
 
     def unfollow(self, key: Hashable) -> None:
         if feed := self.feeds.pop(key, None):
             feed.close()
 
     def leave(self) -> None:
-        """Close every feed, and let go of the rest: what refers to each other would wait for the garbage collector."""
+        """Close every feed, and break the reference cycles, which only the collector would free."""
         for key in list(self.feeds):
             self.unfollow(key)
-        self.said.clear()
+        self.queued.clear()
         self.ready.clear()
-        self.drop = _nothing
+        self.drop = lambda: None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nothing is written meanwhile; if it fails, nothing that was said or followed in it remains."""
-        said, known = len(self.said), set(self.feeds)
+    def all_or_nothing(self) -> Iterator[None]:
+        """Write nothing inside the block; if it fails, undo what it queued and followed."""
+        queued, keys = len(self.queued), set(self.feeds)
         self.holding = True
         try:
             yield
         except BaseException:
-            del self.said[said:]
-            for key in set(self.feeds) - known:
+            del self.queued[queued:]
+            for key in set(self.feeds) - keys:
                 self.unfollow(key)
             raise
         finally:
             self.holding = False
-            self.arrived.set()
+            self.woken.set()
 
-    def say(self, frames: list[Frame]) -> None:
-        self.said += frames
-        self.arrived.set()
+    def queue(self, frames: list[Frame]) -> None:
+        self.queued += frames
+        self.woken.set()
 
-    def call(self, feed: Feed) -> None:
-        """A feed that was empty has something."""
+    def wake(self, feed: Feed) -> None:
+        """Take the feed's frames at the next write."""
         self.ready.append(feed)
-        self.arrived.set()
+        self.woken.set()
 
     async def next(self) -> list[Frame]:
-        """Waits for something to write. Nothing in it means a heartbeat, or the end (`return_ms`)."""
-        await self.arrived.wait()
-        self.arrived.clear()
+        """Wait for frames to write. Return none for a heartbeat or the end (`reconnect_ms`)."""
+        await self.woken.wait()
+        self.woken.clear()
         if self.holding:
             return []
-        frames, self.said = self.said, []
+        frames, self.queued = self.queued, []
         ready, self.ready = self.ready, []
         for feed in ready:
             if self.feeds.get(feed.key) is feed:
                 frames += await feed.take()
         return frames
 
-    def part(self, within_ms: int) -> None:
-        """End after what is being written, and ask the viewer to come back at some time within so many milliseconds."""
-        if self.return_ms is None:
-            self.return_ms = random.randint(1, within_ms)  # noqa: S311
-            self.arrived.set()
+    def end(self, within_ms: int) -> None:
+        """End after the current write; the viewer reconnects at a random time in `within_ms`."""
+        if self.reconnect_ms is None:
+            self.reconnect_ms = random.randint(1, within_ms)  # noqa: S311
+            self.woken.set()
 
     def tick(self, now: float) -> None:
-        """Called every second or so."""
+        """Drop, end or send a heartbeat if it is time. Called about once a second."""
         if self.writing_since is not None:
-            if now - self.writing_since > LONGEST_WRITE:
+            if now - self.writing_since > MOST_WRITE_SECONDS:
                 self.drop()
         elif now > self.ends_at:
-            self.part(COME_BACK)
-        elif now - self.wrote_at > HEARTBEAT_AFTER:
-            self.arrived.set()
-
-
-def _nothing() -> None:
-    """What is gone cannot be dropped."""
+            self.end(RECONNECT_MS)
+        elif now - self.wrote_at > HEARTBEAT_SECONDS:
+            self.woken.set()

@@ -1,4 +1,4 @@
-"""The nouns. Every row that matters is written by a service; the database refuses what must not be."""
+"""The tables. Services write the rows; constraints of the database refuse invalid ones."""
 
 from markets.models.apikey import ApiKey, Scope
 from markets.models.event import Event

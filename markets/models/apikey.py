@@ -1,5 +1,3 @@
-"""Keys for the API: shown once, stored as a hash."""
-
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,7 +10,7 @@ class Scope(models.TextChoices):
 
 
 class ApiKey(models.Model):
-    """`bw_<prefix>_<secret>`; `digest` is the SHA-256 of the whole key, whose secret has 256 random bits."""
+    """`bw_<prefix>_<secret>`; `digest` is the SHA-256 of that. The secret has 256 random bits."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80)

@@ -1,4 +1,4 @@
-"""The log: what happened to each market, in order."""
+"""The log of each market."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from markets.models.fields import CurrentTransaction, TransactionIdField
+from markets.models.fields import CurrentTransaction, TransactionIdField, unique
 from markets.models.market import Market
 
 
 class EventQuerySet(models.QuerySet["Event"]):
     def public(self) -> EventQuerySet:
-        """Return what everybody may read: a market's log from when it became public."""
+        """Return the events that everybody may read: those since the market became public."""
         return self.filter(market__public=True, seq__gte=F("market__public_from"))
 
 
 class Event(models.Model):
-    """One fact about a market. Written by `events.record` (or a trade's statement), and never changed but for `pending`."""
+    """A log entry, written by `events.record` or `trade_sql`. Only `pending` changes later."""
 
     market = models.ForeignKey(Market, models.CASCADE, related_name="events", db_index=False)
     seq = models.BigIntegerField(help_text="Gapless and strictly increasing within the market.")
@@ -48,7 +48,7 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["market_id", "seq"]
-        constraints = [models.UniqueConstraint(fields=["market", "seq"], name="event_seq_once")]
+        constraints = [unique("event_seq_once", "market", "seq")]
         indexes = [
             models.Index(fields=["id"], condition=Q(pending=True), name="event_pending"),
             models.Index(fields=["at"], name="event_at"),

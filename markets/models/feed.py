@@ -1,4 +1,4 @@
-"""How far somebody has read the exact feed of all events."""
+"""Cursors of the feed (`selectors/feed.py`)."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from markets.models.fields import TransactionIdField
 
 
 class FeedCursor(models.Model):
-    """A reader of the feed, and the event that it read last (`selectors/feed.py`)."""
+    """A reader of the feed, and the last event that the reader has processed."""
 
     name = models.CharField(max_length=40, primary_key=True)
     transaction = TransactionIdField(default=0)

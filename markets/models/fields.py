@@ -1,4 +1,4 @@
-"""Column types of PostgreSQL that Django does not know."""
+"""Column types of PostgreSQL that Django does not know, and short forms of constraints."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class CurrentTransaction(models.Func):
-    """The id of the transaction that writes the row."""
+    """The id of the current transaction."""
 
     function = "pg_current_xact_id"
     template = "%(function)s()"
@@ -14,8 +14,8 @@ class CurrentTransaction(models.Func):
     arity = 0
 
 
-class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]  # not generic when it runs
-    """A transaction's id that never wraps around (PostgreSQL's `xid8`), an integer in Python."""
+class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]  # not generic at run time
+    """PostgreSQL's `xid8`: a transaction id that never wraps around; an int in Python."""
 
     def db_type(self, connection: Any) -> str:  # noqa: ARG002
         return "xid8"
@@ -23,5 +23,20 @@ class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]  # n
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:  # noqa: ARG002
         return str(value) if isinstance(value, int) else value
 
-    def from_db_value(self, value: str | None, *_how: Any) -> int | None:
+    def from_db_value(self, value: str | None, *_: Any) -> int | None:
         return None if value is None else int(value)
+
+
+def check(name: str, condition: models.Q) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=condition, name=name)
+
+
+def unique(
+    name: str,
+    *fields: str,
+    condition: models.Q | None = None,
+    deferrable: models.Deferrable | None = None,
+) -> models.UniqueConstraint:
+    return models.UniqueConstraint(
+        fields=fields, name=name, condition=condition, deferrable=deferrable
+    )

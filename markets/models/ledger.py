@@ -1,14 +1,16 @@
-"""Money, in double entry. Amounts are micro-credits; the postings of an entry sum to zero."""
+"""Double-entry bookkeeping in micro-credits: the postings of an entry sum to zero."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from markets.domain.amounts import to_text
+from markets.models.fields import check, unique
 from markets.models.market import Market
 
 
 class Account(models.Model):
-    """Whose money it is. `balance` is the sum of its postings; only the issuance may be below zero: credits come from there."""
+    """`balance` is the sum of the postings. Only the issuance, the source of grants, may be < 0."""
 
     class Kind(models.TextChoices):
         ISSUANCE = "issuance"
@@ -27,18 +29,14 @@ class Account(models.Model):
     class Meta:
         permissions = [("grant_credits", "Can grant credits and take them")]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(kind="issuance") | Q(balance__gte=0), name="account_not_overdrawn"
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="issuance", market=None, user=None)
+            check("account_not_overdrawn", Q(kind="issuance") | Q(balance__gte=0)),
+            check(
+                "account_has_its_owner",
+                Q(kind="issuance", market=None, user=None)
                 | Q(kind="market", market__isnull=False, user=None)
                 | Q(kind="trader", market=None, user__isnull=False),
-                name="account_has_its_owner",
             ),
-            models.UniqueConstraint(
-                fields=["kind"], condition=Q(kind="issuance"), name="account_one_issuance"
-            ),
+            unique("account_one_issuance", "kind", condition=Q(kind="issuance")),
         ]
 
     def __str__(self) -> str:
@@ -46,7 +44,7 @@ class Account(models.Model):
 
 
 class JournalEntry(models.Model):
-    """One movement of money and why. An entry is never changed; a reversal is an entry of its own."""
+    """One movement of money. An entry is never changed: a reversal is a further entry."""
 
     class Kind(models.TextChoices):
         GRANT = "grant"
@@ -83,18 +81,14 @@ class JournalEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "journal entries"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["request_key"], condition=Q(request_key__isnull=False), name="entry_once"
-            )
-        ]
+        constraints = [unique("entry_once", "request_key", condition=Q(request_key__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
 
 
 class Posting(models.Model):
-    """One side of an entry. `balance` is the account's balance after it."""
+    """One side of an entry. `balance` is the account's balance after the posting."""
 
     entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="postings", db_index=False)
     account = models.ForeignKey(Account, models.PROTECT, related_name="postings", db_index=False)
@@ -103,17 +97,17 @@ class Posting(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["entry", "account"], name="posting_once"),
-            models.CheckConstraint(condition=~Q(amount=0), name="posting_moves_something"),
+            unique("posting_once", "entry", "account"),
+            check("posting_moves_something", ~Q(amount=0)),
         ]
         indexes = [models.Index(fields=["account", "-id"], name="posting_statement")]
 
     def __str__(self) -> str:
-        return f"{self.account_id}: {self.amount}"
+        return f"{self.account}: {to_text(self.amount)}"
 
 
 class AuditRun(models.Model):
-    """What the audit of the whole ledger found."""
+    """The result of one audit of the whole ledger."""
 
     at = models.DateTimeField()
     breaches = models.JSONField(

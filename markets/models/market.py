@@ -1,4 +1,4 @@
-"""Markets and what they are made of."""
+"""Markets, their outcomes, and the categories and tags that list them."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ from django.urls import reverse
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.limits import DEFAULT_LIQUIDITY, NAME_LENGTH, SLUG_LENGTH
 from markets.domain.pricing import Book
+from markets.models.fields import check, unique
 
 
-class Category(models.Model):
-    """A shelf of markets. The slug is its public name and never changes."""
+class Shelf(models.Model):
+    """A category or a tag. The slug is its public id and never changes."""
 
     slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
     name = models.CharField(max_length=80, unique=True)
 
     class Meta:
+        abstract = True
         ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Category(Shelf):
+    """A market has at most one category."""
+
+    class Meta(Shelf.Meta):
         verbose_name_plural = "categories"
 
-    def __str__(self) -> str:
-        return self.name
 
-
-class Tag(models.Model):
-    """A free word on a market. The slug is its public name and never changes."""
-
-    slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
-    name = models.CharField(max_length=80, unique=True)
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
+class Tag(Shelf):
+    """A market has any number of tags."""
 
 
 class Status(models.TextChoices):
@@ -56,16 +55,16 @@ class Status(models.TextChoices):
 
 class MarketQuerySet(models.QuerySet["Market"]):
     def public(self) -> MarketQuerySet:
-        """What everybody may see; drafts, and drafts that were called off, are staff's. The one place that decides this."""
+        """Return the markets that everybody may see: all but drafts and cancelled drafts."""
         return self.filter(public=True)
 
     def whole(self) -> MarketQuerySet:
-        """With all that `presenters/market.py` shows, in a fixed number of statements however many markets."""
+        """Load all that `present_market` reads, in a fixed number of statements."""
         day = Now() - timedelta(days=1)
         candles = self.model._meta.apps.get_model("markets", "Candle").objects.filter(
             market=OuterRef("pk"), period=3600, start__gt=day
         )
-        volume = candles.order_by().values("market").annotate(total=Sum("volume")).values("total")
+        volume = candles.values("market").annotate(total=Sum("volume")).values("total")
         return (
             self.annotate(
                 volume_24h=Coalesce(Subquery(volume, output_field=models.BigIntegerField()), 0)
@@ -77,7 +76,7 @@ class MarketQuerySet(models.QuerySet["Market"]):
 
 
 class Market(models.Model):
-    """A question, its life, and the running totals of its trading. Amounts are millionths (see `amounts`)."""
+    """A question, its status, and the totals of its trading. Amounts are in millionths."""
 
     slug = models.SlugField(max_length=SLUG_LENGTH, unique=True)
     name = models.CharField(max_length=NAME_LENGTH)
@@ -115,7 +114,8 @@ class Market(models.Model):
     volume = models.BigIntegerField(default=0)
     trade_count = models.BigIntegerField(default=0)
     trader_count = models.BigIntegerField(default=0)
-    # Indexed, so a trade changes them only now and then: else each would write to every index of this table (see trade_sql).
+    # A trade seldom updates these two: they are indexed, and each update of an indexed column
+    # writes to every index of the table (see trade_sql).
     ranked_volume = models.BigIntegerField(
         default=0, help_text="The volume for sorting, up to 2 % behind."
     )
@@ -138,40 +138,32 @@ class Market(models.Model):
             ("export_data", "Can build and download reports"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=Status.values), name="market_status_known"
+            check("market_status_known", Q(status__in=Status.values)),
+            check(
+                "market_live_is_public",
+                Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]),
             ),
-            models.CheckConstraint(
-                condition=Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]),
-                name="market_live_is_public",
+            check(
+                "market_public_log_begins",
+                Q(public=True, public_from__isnull=False) | Q(public=False, public_from=None),
             ),
-            models.CheckConstraint(
-                condition=Q(public=True, public_from__isnull=False)
-                | Q(public=False, public_from=None),
-                name="market_public_log_begins",
+            check("market_name_not_blank", Q(name__regex=r"\S")),
+            check("market_closes_after_it_opens", Q(close_at__gt=F("open_at"))),
+            check(
+                "market_scheduled_has_open_at",
+                ~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False),
             ),
-            models.CheckConstraint(condition=Q(name__regex=r"\S"), name="market_name_not_blank"),
-            models.CheckConstraint(
-                condition=Q(close_at__gt=F("open_at")), name="market_closes_after_it_opens"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False),
-                name="market_scheduled_has_open_at",
-            ),
-            models.CheckConstraint(condition=Q(liquidity__gt=0), name="market_liquidity_positive"),
-            models.CheckConstraint(
-                condition=Q(price_floor__gt=0, price_floor__lt=MICRO // 2),
-                name="market_price_floor_inside",
-            ),
-            models.CheckConstraint(
-                condition=Q(
+            check("market_liquidity_positive", Q(liquidity__gt=0)),
+            check("market_price_floor_inside", Q(price_floor__gt=0, price_floor__lt=MICRO // 2)),
+            check(
+                "market_counters_not_negative",
+                Q(
                     seq__gte=0,
                     version__gte=1,
                     volume__gte=0,
                     trade_count__gte=0,
                     trader_count__gte=0,
                 ),
-                name="market_counters_not_negative",
             ),
         ]
         indexes = [
@@ -189,7 +181,7 @@ class Market(models.Model):
         return reverse("market", args=[self.slug])
 
     def priced(self) -> list[tuple[Outcome, int]]:
-        """The outcomes in their order, each with its price in millionths; the prices sum to a million."""
+        """Return the outcomes in order, each with its price. The prices sum to MICRO."""
         outcomes = list(self.outcomes.all())
         prices = Book(
             [o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity
@@ -197,7 +189,7 @@ class Market(models.Model):
         return list(zip(outcomes, prices, strict=True))
 
     def price_texts(self) -> dict[str, str]:
-        """The prices as events and streams carry them: decimal strings by outcome id."""
+        """Return the prices as decimal strings by outcome id."""
         return {str(outcome.pk): to_text(price) for outcome, price in self.priced()}
 
 
@@ -215,21 +207,12 @@ class Outcome(models.Model):
     class Meta:
         ordering = ["market_id", "position"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["market", "position"],
-                name="outcome_position_once",
-                deferrable=models.Deferrable.DEFERRED,
+            unique(
+                "outcome_position_once", "market", "position", deferrable=models.Deferrable.DEFERRED
             ),
-            models.UniqueConstraint(
-                fields=["market", "label"],
-                name="outcome_label_once",
-                deferrable=models.Deferrable.DEFERRED,
-            ),
-            models.CheckConstraint(
-                condition=Q(probability__gt=0, probability__lt=MICRO),
-                name="outcome_probability_inside",
-            ),
-            models.CheckConstraint(condition=Q(shares__gte=0), name="outcome_shares_not_negative"),
+            unique("outcome_label_once", "market", "label", deferrable=models.Deferrable.DEFERRED),
+            check("outcome_probability_inside", Q(probability__gt=0, probability__lt=MICRO)),
+            check("outcome_shares_not_negative", Q(shares__gte=0)),
         ]
 
     def __str__(self) -> str:

@@ -1,15 +1,16 @@
-"""What people asked to be told, and what they were told."""
+"""Notifications, and the categories that users follow to get them."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from markets.models.event import Event
+from markets.models.fields import unique
 from markets.models.market import Category
 
 
 class CategoryFollow(models.Model):
-    """A user who wants to hear of new markets in a category."""
+    """The user is notified of new markets in the category."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="followed_categories"
@@ -17,14 +18,14 @@ class CategoryFollow(models.Model):
     category = models.ForeignKey(Category, models.CASCADE, related_name="followers")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "category"], name="follow_once")]
+        constraints = [unique("follow_once", "user", "category")]
 
     def __str__(self) -> str:
         return f"{self.user} follows {self.category}"
 
 
 class Notification(models.Model):
-    """One user told of one event, once, however often the task ran."""
+    """A user is notified of an event once, however often the task runs."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications")
     event = models.ForeignKey(Event, models.CASCADE, related_name="notifications")
@@ -37,7 +38,7 @@ class Notification(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["user", "event"], name="notified_once")]
+        constraints = [unique("notified_once", "user", "event")]
         indexes = [
             models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due")
         ]

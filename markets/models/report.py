@@ -1,15 +1,14 @@
-"""Long work that someone asked for, and its result."""
-
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
+from markets.models.fields import check
 from markets.models.market import Market
 
 
 class Report(models.Model):
-    """A file that a worker builds. `file` is named once the work is done."""
+    """A file that a worker builds. `file` is empty until the report is done."""
 
     class Kind(models.TextChoices):
         MARKET_HISTORY = "market_history"
@@ -44,11 +43,7 @@ class Report(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(progress__gte=0, progress__lte=100), name="report_progress_percent"
-            ),
-        ]
+        constraints = [check("report_progress_percent", Q(progress__gte=0, progress__lte=100))]
         indexes = [
             models.Index(
                 fields=["touched_at"],

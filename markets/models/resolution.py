@@ -1,15 +1,17 @@
-"""How a market was settled, and whether that still stands."""
+"""How a market was settled."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from markets.domain.amounts import to_text
+from markets.models.fields import check, unique
 from markets.models.ledger import JournalEntry
 from markets.models.market import Market, Outcome
 
 
 class Resolution(models.Model):
-    """A settlement. A reversed one is kept; at most one stands."""
+    """A settlement. Reversed resolutions are kept; a market has at most one that stands."""
 
     market = models.ForeignKey(Market, models.CASCADE, related_name="resolutions")
     evidence_url = models.URLField(max_length=500, blank=True)
@@ -30,18 +32,14 @@ class Resolution(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["market"], condition=Q(reversed_at=None), name="resolution_one_stands"
-            )
-        ]
+        constraints = [unique("resolution_one_stands", "market", condition=Q(reversed_at=None))]
 
     def __str__(self) -> str:
         return f"{self.market} resolved {self.resolved_at:%Y-%m-%d}"
 
 
 class Payout(models.Model):
-    """What one share of an outcome pays: `weight` millionths of a credit. A resolution's weights sum to a million."""
+    """A share pays `weight` millionths of a credit. A resolution's weights sum to a million."""
 
     resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="payouts")
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="+")
@@ -49,9 +47,9 @@ class Payout(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["resolution", "outcome"], name="payout_once"),
-            models.CheckConstraint(condition=Q(weight__gt=0), name="payout_weight_positive"),
+            unique("payout_once", "resolution", "outcome"),
+            check("payout_weight_positive", Q(weight__gt=0)),
         ]
 
     def __str__(self) -> str:
-        return f"{self.outcome} pays {self.weight}"
+        return f"{self.outcome} pays {to_text(self.weight)}"

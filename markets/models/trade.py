@@ -1,9 +1,11 @@
-"""Trades, what people hold because of them, and the history of prices."""
+"""Trades, positions, and the history of prices."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from markets.domain.amounts import to_text
+from markets.models.fields import check, unique
 from markets.models.ledger import JournalEntry
 from markets.models.market import Market, Outcome
 
@@ -14,9 +16,10 @@ class Side(models.TextChoices):
 
 
 class Trade(models.Model):
-    """An order that was carried out. `cost` is what a buyer paid or a seller got; prices are of the outcome."""
+    """An executed order. `cost` is what the buyer paid or the seller received, never negative."""
 
-    # No index of their own where one below begins with the column: each would cost every trade, and mislead the planner.
+    # No index where one below begins with the same column: it would slow every trade down and
+    # mislead the planner.
     market = models.ForeignKey(Market, models.PROTECT, related_name="trades", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="trades")
     trader = models.ForeignKey(
@@ -38,11 +41,9 @@ class Trade(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["trader", "client_order_id"], name="trade_order_once"),
-            models.UniqueConstraint(fields=["market", "seq"], name="trade_seq_once"),
-            models.CheckConstraint(
-                condition=Q(shares__gt=0, cost__gt=0), name="trade_moves_something"
-            ),
+            unique("trade_order_once", "trader", "client_order_id"),
+            unique("trade_seq_once", "market", "seq"),
+            check("trade_moves_something", Q(shares__gt=0, cost__gt=0)),
         ]
         indexes = [models.Index(fields=["market", "-id"], name="trade_newest")]
 
@@ -51,10 +52,7 @@ class Trade(models.Model):
 
 
 class Position(models.Model):
-    """What a trader holds of an outcome.
-
-    `net_cost` is all that was paid for it less all that was got for it by selling, `payout` what it settled at.
-    """
+    """A trader's shares of an outcome. `net_cost` is all purchases less all sales."""
 
     trader = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions", db_index=False
@@ -72,20 +70,17 @@ class Position(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["trader", "outcome"], name="position_once"),
-            models.CheckConstraint(
-                condition=Q(shares__gte=0, cost_basis__gte=0, payout__gte=0),
-                name="position_not_negative",
-            ),
+            unique("position_once", "trader", "outcome"),
+            check("position_not_negative", Q(shares__gte=0, cost_basis__gte=0, payout__gte=0)),
         ]
         indexes = [models.Index(fields=["market", "trader"], name="position_of_market")]
 
     def __str__(self) -> str:
-        return f"{self.trader_id} holds {self.shares} of {self.outcome_id}"
+        return f"{self.trader} holds {to_text(self.shares)} of {self.outcome}"
 
 
 class Candle(models.Model):
-    """An outcome's price and volume in one minute or hour, rolled up as trades happen. `volume` in micro-credits."""
+    """An outcome's prices in one minute or hour, kept by each trade. `volume` in micro-credits."""
 
     class Period(models.IntegerChoices):
         MINUTE = 60
@@ -102,9 +97,7 @@ class Candle(models.Model):
     volume = models.BigIntegerField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["outcome", "period", "start"], name="candle_once")
-        ]
+        constraints = [unique("candle_once", "outcome", "period", "start")]
         indexes = [models.Index(fields=["market", "period", "start"], name="candle_of_market")]
 
     def __str__(self) -> str:

@@ -1,11 +1,11 @@
-"""The words that markets are named with, to find the right one behind one that was typed wrong."""
+"""The vocabulary of the search: what a mistyped word is corrected to."""
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
 class Word(models.Model):
-    """The stem of a word in some market's name, shelf, tags or labels, as its search vector has it. It is never taken away."""
+    """A stem from the search vector of at least one market. Words are never deleted."""
 
     text = models.TextField(primary_key=True)
 

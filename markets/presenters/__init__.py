@@ -1,5 +1,4 @@
-"""Rows as the public sees them, a file a noun. API, streams, webhooks, reports and pages all use these.
+"""Rows as JSON: amounts as decimal strings, times as RFC 3339.
 
-Each function takes a row that a selector has read whole, costs no statement, and returns what JSON can hold: amounts and
-probabilities as decimal strings, times as RFC 3339.
+The selectors load all that a presenter reads, so presenters run no queries.
 """

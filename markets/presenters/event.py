@@ -1,5 +1,3 @@
-"""An event of a market's log."""
-
 from typing import Any
 
 from markets.domain.time import time_text
@@ -7,7 +5,7 @@ from markets.models import Event
 
 
 def present_event(event: Event) -> dict[str, Any]:
-    """Return the event as streams, webhooks and the API show it. It never names who did it."""
+    """Return a public event: without its actor."""
     return {
         "type": event.type,
         "market_id": event.market_id,

@@ -1,5 +1,3 @@
-"""An API key, without its secret."""
-
 from typing import Any
 
 from markets.domain.time import time_text
@@ -7,7 +5,7 @@ from markets.models import ApiKey
 
 
 def present_key(key: ApiKey) -> dict[str, Any]:
-    """Return the key as its owner sees it."""
+    """Return a key without its secret."""
     return {
         "id": key.pk,
         "name": key.name,

@@ -1,5 +1,3 @@
-"""A market, whole and in short."""
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +7,7 @@ from markets.models import Market, Resolution
 
 
 def present_market(market: Market) -> dict[str, Any]:
-    """Return the market as the API, the streams and the cache show it. The row comes from `MarketQuerySet.whole`."""
+    """Return a market that `MarketQuerySet.whole` has loaded."""
     return {
         "id": market.pk,
         "slug": market.slug,
@@ -48,11 +46,11 @@ def _resolution(resolutions: Iterable[Resolution]) -> dict[str, Any] | None:
     """Return the resolution that stands, or None."""
     for resolution in resolutions:
         if resolution.reversed_at is None:
-            payouts = resolution.payouts.all()
             return {
                 "resolved_at": time_text(resolution.resolved_at),
                 "payouts": [
-                    {"outcome_id": p.outcome_id, "weight": to_text(p.weight)} for p in payouts
+                    {"outcome_id": payout.outcome_id, "weight": to_text(payout.weight)}
+                    for payout in resolution.payouts.all()
                 ],
                 "evidence_url": resolution.evidence_url or None,
                 "note": resolution.note,
@@ -61,7 +59,7 @@ def _resolution(resolutions: Iterable[Resolution]) -> dict[str, Any] | None:
 
 
 def present_market_in_short(market: Market) -> dict[str, Any]:
-    """Return what the list of an all-markets stream says of a market: which, how it stands, and its prices."""
+    """Return the summary of a market for the snapshot of all markets."""
     return {
         "market_id": market.pk,
         "seq": market.seq,

@@ -1,5 +1,3 @@
-"""What a trader has: holdings at current prices, their sum, and a line of the statement."""
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,10 +11,7 @@ SETTLED = {Status.RESOLVED, Status.CANCELLED}
 
 
 def _figures(position: Position) -> dict[str, int]:
-    """Return price, value and profit of a position at current prices, in millionths.
-
-    A settled position is worth nothing more than it paid.
-    """
+    """Return price, value and profit in millionths. A settled position has no value left."""
     market = position.market
     price = next(price for outcome, price in market.priced() if outcome.pk == position.outcome_id)
     settled = market.status in SETTLED
@@ -31,7 +26,7 @@ def _figures(position: Position) -> dict[str, int]:
 
 
 def present_position(position: Position) -> dict[str, Any]:
-    """Return a position at current prices. What a settled one paid is `payout`."""
+    """Return a position at current prices. `payout` is what a settled one paid."""
     market = position.market
     return {
         "market_id": market.pk,
@@ -50,20 +45,19 @@ def present_position(position: Position) -> dict[str, Any]:
 def present_summary(
     user: AbstractBaseUser, balance: int, positions: Iterable[Position]
 ) -> dict[str, Any]:
-    """Return the balance (given in micro-credits), the value of what is held, and profit."""
-    held = [_figures(position) for position in positions]
+    """Return the balance, given in micro-credits, with total value and profit."""
+    figures = [_figures(position) for position in positions]
     return {
         "id": user.pk,
         "username": user.get_username(),
         "balance": to_text(balance),
-        "positions_value": to_text(sum(figures["value"] for figures in held)),
-        "open_profit": to_text(sum(figures["open_profit"] for figures in held)),
-        "realised_profit": to_text(sum(figures["realised_profit"] for figures in held)),
+        "positions_value": to_text(sum(position["value"] for position in figures)),
+        "open_profit": to_text(sum(position["open_profit"] for position in figures)),
+        "realised_profit": to_text(sum(position["realised_profit"] for position in figures)),
     }
 
 
 def present_posting(posting: Posting) -> dict[str, Any]:
-    """Return a line of the statement."""
     entry = posting.entry
     return {
         "id": posting.pk,

@@ -1,5 +1,3 @@
-"""A report: how far it is."""
-
 from typing import Any
 
 from markets.domain.time import time_text
@@ -7,7 +5,6 @@ from markets.models import Report
 
 
 def present_report(report: Report) -> dict[str, Any]:
-    """Return the report as the person who asked for it sees it."""
     return {
         "id": report.pk,
         "kind": report.kind,

@@ -1,4 +1,4 @@
-"""The list of markets: filtered, searched, sorted, one page at a time."""
+"""The list of markets."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ def listed(
     cursor: str | None = None,
     drafts: bool = False,
 ) -> Page[Market]:
-    """One page of markets. Without `sort`, a search is the newest that match, ordered by rank, and anything else by newest."""
+    """Return a page of markets. Without `sort`, searches are ordered by rank, others by newest."""
     markets = Market.objects.whole() if drafts else Market.objects.public().whole()
     if status:
         markets = markets.filter(status=status)

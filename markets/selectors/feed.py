@@ -1,9 +1,10 @@
-"""The exact feed: every public event of all markets, in one order, behind a cursor that misses nothing and repeats nothing.
+"""The exact feed: a cursor over the public events of all markets that skips and repeats none.
 
-A row gets its id before it commits, so "everything after id N" misses what commits late. The order is therefore that of the
-transactions' ids, and only what no running transaction can still come before is told: what lies below
-`pg_snapshot_xmin(pg_current_snapshot())`. A transaction has its id before it gets the lock of a market, so an event takes the
-larger of its own transaction's and its predecessor's: within a market the feed has the order of `seq`.
+A row gets its id before it commits, so "all after id N" would skip rows that commit late. The feed
+is therefore ordered by transaction id, and ends below `pg_snapshot_xmin(pg_current_snapshot())`,
+the oldest transaction still running. A transaction may get its id long before it locks the market,
+so an event stores the larger of its own transaction id and its predecessor's: within a market the
+feed has the order of `seq`.
 """
 
 from collections.abc import Sequence
@@ -13,27 +14,23 @@ from django.db.models.expressions import RawSQL
 
 from markets.models import Event
 
-Cursor = tuple[int, int]  # a transaction's id and an event's
-
+Cursor = tuple[int, int]  # transaction id, event id
 START: Cursor = (0, 0)
 
-_BEHIND = """(markets_event.transaction, markets_event.id) > (%s::xid8, %s)
+_AFTER_CURSOR = """(markets_event.transaction, markets_event.id) > (%s::xid8, %s)
     AND markets_event.transaction < pg_snapshot_xmin(pg_current_snapshot())"""
 
 
 def cursor_of(event: Event) -> Cursor:
-    """Return the cursor of a reader who has just read this event."""
+    """Return the cursor of a reader whose last event is this one."""
     return event.transaction, event.pk
 
 
 def events_after(cursor: Cursor, *, limit: int, types: Sequence[str] = ()) -> list[Event]:
-    """Return the next public events behind `cursor`, each with its market.
-
-    At most `limit`; of these types, if any are named.
-    """
-    reached = [str(cursor[0]), cursor[1]]
-    behind: RawSQL = RawSQL(_BEHIND, reached, output_field=BooleanField())  # noqa: S611  (a constant text)
-    found = Event.objects.public().filter(behind)
+    """Return up to `limit` public events after `cursor`, each with its market."""
+    params = [str(cursor[0]), cursor[1]]
+    after: RawSQL = RawSQL(_AFTER_CURSOR, params, BooleanField())  # noqa: S611
+    found = Event.objects.public().filter(after)
     if types:
         found = found.filter(type__in=types)
     return list(found.select_related("market").order_by("transaction", "id")[:limit])

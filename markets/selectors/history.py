@@ -1,4 +1,4 @@
-"""Reads of what happened: the event log, trades, and prices over time."""
+"""Reads of the event log, of trades, and of prices over time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,52 +14,51 @@ from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
 
-# The last candle at or before each moment: one probe of the index for each, however many trades there were.
+# The close of the last candle that began before each moment: one index probe per moment.
 _PRICES_AT: Final = """
 SELECT moment, (SELECT close FROM markets_candle
-    WHERE outcome_id = %(outcome)s AND period = %(period)s AND start < moment ORDER BY start DESC LIMIT 1)
+    WHERE outcome_id = %(outcome)s AND period = %(period)s AND start < moment
+    ORDER BY start DESC LIMIT 1)
 FROM unnest(%(moments)s::timestamptz[]) AS moment
 """
 
 
 def events_after(market_id: int, seq: int, *, limit: int) -> list[Event]:
-    """Return up to `limit` public events of the market behind `seq`, oldest first."""
+    """Return up to `limit` public events of the market after `seq`, oldest first."""
     found = Event.objects.public().filter(market_id=market_id, seq__gt=seq)
     return list(found.order_by("seq")[:limit])
 
 
-def newest_since(at: datetime, *, most: int = 5000) -> list[Event]:
-    """The newest event of each public market to which something happened since `at`."""
+def newest_since(at: datetime) -> list[Event]:
+    """Return the newest event, if it is not older than `at`, of up to 5,000 public markets."""
     recent = Event.objects.filter(at__gte=at, market__public=True)
-    return list(recent.order_by("market_id", "-seq").distinct("market_id")[:most])
+    return list(recent.order_by("market_id", "-seq").distinct("market_id")[:5000])
 
 
 def event_page(
     market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False
 ) -> Page[Event]:
-    """Return one page of the market's log behind `after_seq`, oldest first; with `drafts` from before it was public, too."""
+    """Return a page of the market's events after `after_seq`, oldest first.
+
+    With `drafts` the page includes events from before the market was public.
+    """
     log = Event.objects.all() if drafts else Event.objects.public()
-    return page(
-        log.filter(market_id=market_id, seq__gt=after_seq),
-        order=["seq"],
-        limit=limit,
-        cursor=cursor,
-    )
+    events = log.filter(market_id=market_id, seq__gt=after_seq)
+    return page(events, order=["seq"], limit=limit, cursor=cursor)
 
 
 def corrections(market_id: int) -> list[Event]:
-    """Return the edits that changed what people had already traded on, each with its reason, oldest first."""
+    """Return the edits of a market with trades that carry a reason, oldest first."""
     edits = Event.objects.public().filter(market_id=market_id, type=EventType.UPDATED)
     return list(edits.filter(payload__has_key="reason").order_by("seq"))
 
 
 def trades(market_id: int) -> QuerySet[Trade]:
-    """The market's trades."""
     return Trade.objects.filter(market_id=market_id)
 
 
 class PricePoint(NamedTuple):
-    """The price of every outcome in millionths, by id, at one moment."""
+    """The prices in millionths at one moment, by outcome id."""
 
     at: datetime
     prices: dict[int, int]
@@ -68,14 +67,13 @@ class PricePoint(NamedTuple):
 def prices_over_time(
     market: Market, *, start: datetime, end: datetime, points: int
 ) -> list[PricePoint]:
-    """Return the prices at `points` moments from `start` to `end`, evenly apart. Raise Invalid."""
+    """Return the prices at `points` evenly spaced moments from `start` to `end`. Raise Invalid."""
     if end <= start:
         raise Invalid(to="The end must lie after the start.")
     step = (end - start) / max(1, points - 1)
     moments = [start + step * i for i in range(points)]
-    period = (
-        Candle.Period.HOUR if step.total_seconds() >= Candle.Period.HOUR else Candle.Period.MINUTE
-    )
+    hourly = step.total_seconds() >= Candle.Period.HOUR
+    period = Candle.Period.HOUR if hourly else Candle.Period.MINUTE
     found: dict[int, list[int]] = {}
     with connection.cursor() as cursor:
         for outcome in market.outcomes.all():
@@ -93,7 +91,7 @@ def prices_over_time(
 
 @dataclass
 class Bar:
-    """An outcome's prices (millionths) and volume (micro-credits) in one period."""
+    """One candlestick: prices in millionths, volume in micro-credits."""
 
     start: datetime
     open: int
@@ -106,14 +104,15 @@ class Bar:
 def candlesticks(
     market_id: int, outcome_id: int, *, start: datetime, end: datetime, minutes: int
 ) -> list[Bar]:
-    """Return the periods of 1, 60 or 1440 minutes in which an outcome of the market was traded. Raise Invalid."""
+    """Return a bar for each period of 1, 60 or 1440 minutes with trades. Raise Invalid."""
     if not Outcome.objects.filter(pk=outcome_id, market_id=market_id).exists():
         raise Invalid(outcome_id=f"Outcome {outcome_id} does not belong to this market.")
     if end <= start:
         raise Invalid(end_ts="The end must lie after the start.")
     if (end - start).total_seconds() / 60 / minutes > MOST_CANDLES:
         raise Invalid(
-            end_ts=f"That is more than {MOST_CANDLES} candlesticks: ask for a shorter time or a longer period."
+            end_ts=f"That is more than {MOST_CANDLES} candlesticks: "
+            "ask for a shorter time or a longer period."
         )
     period = Candle.Period.MINUTE if minutes == 1 else Candle.Period.HOUR
     stored = Candle.objects.filter(
@@ -121,14 +120,12 @@ def candlesticks(
     )
     bars: list[Bar] = []
     for candle in stored.order_by("start"):
-        begins = candle.start.astimezone(UTC)
-        begins = begins.replace(hour=0) if minutes == 1440 else begins
-        if bars and bars[-1].start == begins:
-            last = bars[-1]
-            last.high, last.low = max(last.high, candle.high), min(last.low, candle.low)
-            last.close, last.volume = candle.close, last.volume + candle.volume
-        else:
-            bars.append(
-                Bar(begins, candle.open, candle.high, candle.low, candle.close, candle.volume)
-            )
+        begin = candle.start.astimezone(UTC)
+        if minutes == 1440:
+            begin = begin.replace(hour=0)
+        if not bars or bars[-1].start != begin:
+            bars.append(Bar(begin, candle.open, candle.high, candle.low, candle.close, 0))
+        bar = bars[-1]
+        bar.high, bar.low = max(bar.high, candle.high), min(bar.low, candle.low)
+        bar.close, bar.volume = candle.close, bar.volume + candle.volume
     return bars

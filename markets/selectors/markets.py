@@ -1,4 +1,4 @@
-"""Reads of markets: one, a page of them, and the shelves they stand on."""
+"""Reads of markets, categories and tags."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,12 +10,15 @@ from markets.models import Category, Market, Tag
 
 
 def get(market_id: int, *, drafts: bool = False) -> Market:
-    """One market with all that `presenters/market.py` shows; NotFound for an unknown one, and for a draft unless `drafts`."""
+    """Return a market with all that `present_market` reads.
+
+    Raise NotFound; without `drafts`, a draft is not found either.
+    """
     return _one(Q(pk=market_id), market_id, drafts)
 
 
 def get_by_slug(slug: str, *, drafts: bool = False) -> Market:
-    """As `get`, by slug."""
+    """Do what `get` does, by slug."""
     return _one(Q(slug=slug), slug, drafts)
 
 
@@ -28,7 +31,7 @@ def _one(which: Q, key: object, drafts: bool) -> Market:
 
 
 def head(market_id: int, *, drafts: bool = False) -> int:
-    """The `seq` that a market stands at; NotFound for an unknown one, and for a draft unless `drafts`."""
+    """Return the market's `seq`. Raise NotFound as `get` does."""
     visible = Market.objects.all() if drafts else Market.objects.public()
     seq = visible.filter(pk=market_id).values_list("seq", flat=True).first()
     if seq is None:
@@ -37,31 +40,26 @@ def head(market_id: int, *, drafts: bool = False) -> int:
 
 
 def heads(market_ids: Iterable[int]) -> dict[int, int]:
-    """The `seq` that each market stands at, by id."""
+    """Return the `seq` of each market, by id."""
     return dict(Market.objects.filter(pk__in=market_ids).values_list("pk", "seq"))
 
 
-def lively(*, most: int = 500) -> list[Market]:
-    """The public markets with the newest events: what the all-markets stream starts from."""
-    recent = (
-        Market.objects.public()
-        .order_by("-active_at", "-id")
-        .defer("search_vector", "description", "resolution_criteria")
-    )
-    return list(recent.prefetch_related("outcomes")[:most])
+def lively(*, most: int) -> list[Market]:
+    """Return the public markets with the newest events, for the snapshot of all markets."""
+    recent = Market.objects.public().order_by("-active_at", "-id").prefetch_related("outcomes")
+    return list(recent.defer("search_vector", "description", "resolution_criteria")[:most])
 
 
 def categories() -> list[dict[str, Any]]:
-    """The categories with public markets, and how many."""
     return _counted(Category)
 
 
 def tags() -> list[dict[str, Any]]:
-    """The tags with public markets, and how many."""
     return _counted(Tag)
 
 
 def _counted(shelf: type[Category] | type[Tag]) -> list[dict[str, Any]]:
+    """Return the categories or tags that have public markets, with the number of those."""
     counted = shelf._default_manager.annotate(n=Count("markets", filter=Q(markets__public=True)))
     return [
         {"slug": row.slug, "name": row.name, "markets": row.n}

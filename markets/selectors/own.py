@@ -1,4 +1,4 @@
-"""What happened to a person: the rows of the private stream."""
+"""The rows of a user's private stream: postings and notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_NEWS: Final = 500  # rows in one read
 
 
 class NewsCursor(NamedTuple):
-    """The newest posting and the newest notification that a viewer knows of. Written `12.7`."""
+    """The ids of the last posting and notification that a viewer has seen. Written `12.7`."""
 
     posting: int
     notification: int
@@ -24,20 +24,20 @@ class NewsCursor(NamedTuple):
 
     @staticmethod
     def parse(text: str | None) -> NewsCursor | None:
-        """Return None for what is not a cursor."""
+        """Return the cursor, or None for an invalid text."""
         match = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text or "", re.ASCII)
         return NewsCursor(int(match[1]), int(match[2])) if match else None
 
 
 class Movement(NamedTuple):
-    """A posting of the person's account with its entry, and the trade of theirs that made it, if one did."""
+    """A posting to the user's account, and the trade that caused it, if any."""
 
     posting: Posting
     trade: Trade | None
 
 
 def heads(user_ids: list[int]) -> dict[int, NewsCursor]:
-    """Return the newest cursor of each person."""
+    """Return the newest cursor of each user, by user id."""
     accounts = Account.objects.filter(user__in=user_ids).annotate(last=Max("postings__id"))
     postings = dict(accounts.values_list("user_id", "last"))
     notifications = Notification.objects.filter(user__in=user_ids).order_by().values("user")
@@ -46,20 +46,19 @@ def heads(user_ids: list[int]) -> dict[int, NewsCursor]:
 
 
 def head(user: AbstractBaseUser) -> NewsCursor:
-    """Return the person's newest cursor."""
     return heads([user.pk])[user.pk]
 
 
 def can_resume(user: AbstractBaseUser, cursor: NewsCursor) -> bool:
-    """Return whether the person's news reach `cursor`: one of another database, or made up, may lie ahead of them."""
-    reached = head(user)
-    return cursor.posting <= reached.posting and cursor.notification <= reached.notification
+    """Return False for a cursor ahead of the database: forged, or from before a restore."""
+    newest = head(user)
+    return cursor.posting <= newest.posting and cursor.notification <= newest.notification
 
 
 def news(
     user: AbstractBaseUser, after: NewsCursor
 ) -> list[tuple[Movement | Notification, NewsCursor]]:
-    """Return up to MOST_NEWS rows behind `after`, oldest first, each with the cursor of a viewer who has read it."""
+    """Return up to MOST_NEWS rows after a cursor, oldest first, each with the cursor behind it."""
     found: list[tuple[Movement | Notification, NewsCursor]] = []
     postings = Posting.objects.filter(account__user_id=user.pk, id__gt=after.posting)
     listed = list(postings.select_related("entry").order_by("id")[:MOST_NEWS])

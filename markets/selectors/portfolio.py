@@ -1,4 +1,4 @@
-"""What a trader has: balance, holdings, statement."""
+"""Reads of what belongs to one user."""
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -8,22 +8,22 @@ from markets.models import Account, ApiKey, Position, Posting, Trade
 
 
 def balance(user: AbstractBaseUser) -> int:
-    """Return the micro-credits that were posted to the trader's account; 0 while they have none."""
-    return _held(user) or 0
+    """Return the balance of the user's account in micro-credits; 0 without an account."""
+    return _balance(user) or 0
 
 
 def spendable(user: AbstractBaseUser) -> int:
-    """Return the micro-credits that the trader can spend: before their first trade, the grant that an account begins with."""
-    held = _held(user)
-    return settings.STARTING_GRANT if held is None else held
+    """Return `balance`, or the starting grant before the first trade opens an account."""
+    balance = _balance(user)
+    return settings.STARTING_GRANT if balance is None else balance
 
 
-def _held(user: AbstractBaseUser) -> int | None:
+def _balance(user: AbstractBaseUser) -> int | None:
     return Account.objects.filter(user_id=user.pk).values_list("balance", flat=True).first()
 
 
 def positions(user: AbstractBaseUser) -> QuerySet[Position]:
-    """Return the trader's positions with their markets, for `present_position`."""
+    """Return the positions with all that `present_position` reads."""
     held = Position.objects.filter(trader_id=user.pk).select_related("market", "outcome")
     return held.prefetch_related("market__outcomes").defer(
         "market__search_vector", "market__description"
@@ -31,20 +31,18 @@ def positions(user: AbstractBaseUser) -> QuerySet[Position]:
 
 
 def trades(user: AbstractBaseUser) -> QuerySet[Trade]:
-    """Return the trader's trades."""
     return Trade.objects.filter(trader_id=user.pk)
 
 
 def statement(user: AbstractBaseUser) -> QuerySet[Posting]:
-    """Return every movement of the trader's money."""
     return Posting.objects.filter(account__user_id=user.pk).select_related("entry")
 
 
 def keys(user: AbstractBaseUser) -> QuerySet[ApiKey]:
-    """Return the user's API keys, those that ended included."""
+    """Return the API keys, revoked and expired ones too."""
     return ApiKey.objects.filter(user_id=user.pk)
 
 
 def holding(user: AbstractBaseUser, outcome_id: int) -> Position:
-    """Return what the trader holds of an outcome that they have traded."""
+    """Return the position in an outcome that the user has traded."""
     return Position.objects.get(trader_id=user.pk, outcome_id=outcome_id)

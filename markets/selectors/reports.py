@@ -1,11 +1,9 @@
-"""Reads of reports."""
-
 from markets.domain.errors import NotFound
 from markets.models import Report
 
 
 def get(report_id: int) -> Report:
-    """Return one report. Raise NotFound."""
+    """Raise NotFound."""
     report = Report.objects.filter(pk=report_id).first()
     if report is None:
         raise NotFound("report", report_id)

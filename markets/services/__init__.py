@@ -1,5 +1,5 @@
-"""Every change, whoever makes it: a verb, one transaction, one event.
+"""Every change of the database: a verb, one transaction, one event.
 
-They share a shape: lock, check, change, record. `actor` is the user who does it (None for the clock);
-`now` comes from the door.
+A service locks, checks, changes and records. `actor` is the user who asked for the change, or None
+for the clock; the caller passes the time as `now`.
 """

@@ -1,4 +1,4 @@
-"""Who does it."""
+"""The user who asked for a change."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 

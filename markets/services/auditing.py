@@ -1,4 +1,4 @@
-"""Running the audit and keeping what it found."""
+"""Run the audit and store its result."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -10,12 +10,10 @@ from markets.selectors import audit
 
 
 def audit_ledger(*, now: datetime) -> AuditRun:
-    """Check the whole database in one snapshot, and keep the result where the admin shows it."""
+    """Audit the database in one snapshot and return the stored result."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SET LOCAL statement_timeout = 0")
-        found = audit.breaches()
-        return AuditRun.objects.create(
-            at=now, checks=len(audit.CHECKS), breaches=[asdict(breach) for breach in found]
-        )
+        breaches = [asdict(breach) for breach in audit.breaches()]
+        return AuditRun.objects.create(at=now, checks=len(audit.CHECKS), breaches=breaches)

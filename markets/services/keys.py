@@ -1,4 +1,4 @@
-"""Keys: issuing, recognising and revoking them."""
+"""Issue, recognise and revoke API keys."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ from markets.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from markets.models import ApiKey, Scope
 
 _KEY: Final = re.compile(r"bw_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
-_TOUCH_EVERY: Final = timedelta(minutes=1)  # last use is written no more often
+_LAST_USED_PRECISION: Final = timedelta(minutes=1)  # saves a write for most uses
 
 
 def issue_key(
@@ -29,27 +29,23 @@ def issue_key(
     expires_at: datetime | None = None,
     by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its one showing.
+    """Return a new key and its secret, which is not stored.
 
-    `by` is the key that asks for it, if one does: the new one may do no more and live no longer. Raises Invalid, Forbidden.
+    `by` is the key, if any, that asks for the new one, whose scopes and life it limits. Raise
+    Invalid, Forbidden.
     """
-    wanted = sorted(set(scopes))
-    if not wanted or set(wanted) - set(Scope.values):
+    wanted = set(scopes)
+    if not wanted or wanted - set(Scope.values):
         raise Invalid(scopes=f"Choose one or more of {', '.join(Scope.values)}.")
     if Scope.STAFF in wanted and not getattr(user, "is_staff", False):
         raise Forbidden("Only staff can have a key with the scope 'staff'.")
     if expires_at is not None and expires_at <= now:
         raise Invalid(expires_at="A key must expire later than now.")
-    if by is not None and set(wanted) - set(by.scopes):
+    if by and wanted - set(by.scopes):
         raise Forbidden("A key cannot make one that may do more than itself.")
-    if (
-        by is not None
-        and by.expires_at is not None
-        and (expires_at is None or expires_at > by.expires_at)
-    ):
-        raise Forbidden(
-            f"A key cannot make one that outlives it: set expires_at, at the latest {by.expires_at.isoformat()}."
-        )
+    if by and by.expires_at and (expires_at is None or expires_at > by.expires_at):
+        latest = by.expires_at.isoformat()
+        raise Forbidden(f"A key cannot outlive the key that makes it: expire it by {latest}.")
     prefix = secrets.token_hex(4)
     secret = f"bw_{prefix}_{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
@@ -57,7 +53,7 @@ def issue_key(
         name=text.line("name", name, most=80),
         prefix=prefix,
         digest=digest(secret),
-        scopes=wanted,
+        scopes=sorted(wanted),
         created_at=now,
         expires_at=expires_at,
     )
@@ -65,22 +61,18 @@ def issue_key(
 
 
 def digest(secret: str) -> bytes:
-    """What is kept of a key: it has 256 random bits, so a plain hash will do."""
+    """Return the stored hash of a key, unsalted: a key has 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def recognise_key(*, secret: str, now: datetime) -> ApiKey:
-    """The live key whose secret this is, with its user. Raises Unauthenticated, the same for every reason."""
+    """Return the live key with this secret, and its user. Raise Unauthenticated for any failure."""
     match = _KEY.fullmatch(secret)
     live = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
     key = match and ApiKey.objects.select_related("user").filter(live, prefix=match[1]).first()
-    if (
-        not key
-        or not hmac.compare_digest(bytes(key.digest), digest(secret))
-        or not key.user.is_active
-    ):
+    if not (key and hmac.compare_digest(bytes(key.digest), digest(secret)) and key.user.is_active):
         raise Unauthenticated
-    if key.last_used_at is None or now - key.last_used_at >= _TOUCH_EVERY:
+    if key.last_used_at is None or now - key.last_used_at >= _LAST_USED_PRECISION:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key
 
@@ -88,14 +80,15 @@ def recognise_key(*, secret: str, now: datetime) -> ApiKey:
 def revoke_key(
     *, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey | None = None
 ) -> None:
-    """End one of the user's keys at once; revoking twice is fine.
+    """Revoke a key of the user; a second time changes nothing.
 
-    `by` is the key that asks for it, if one does: it ends itself, or one that may do no more. Raises NotFound, Forbidden.
+    `by` is the key, if any, that asks for it: it may revoke itself and keys without further scopes.
+    Raise NotFound, Forbidden.
     """
     key = ApiKey.objects.filter(pk=key_id, user_id=user.pk).first()
     if key is None:
         raise NotFound("key", key_id)
-    if by is not None and set(key.scopes) - set(by.scopes):
-        raise Forbidden("A key cannot end one that may do more than itself.")
+    if by and set(key.scopes) - set(by.scopes):
+        raise Forbidden("A key cannot revoke one that may do more than itself.")
     ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
-    events.stir([user.pk], keys=True)
+    events.invalidate_users([user.pk], keys=True)

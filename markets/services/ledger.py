@@ -1,4 +1,4 @@
-"""Money moves here and nowhere else (a trade writes the same rows in its one statement, see `trading`)."""
+"""Journal entries and accounts. Only a trade writes these rows elsewhere: see `trade_sql`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,8 +9,9 @@ from django.db import IntegrityError, connection, transaction
 
 from markets import events
 from markets.domain import text
-from markets.domain.amounts import LARGEST
+from markets.domain.amounts import LARGEST_AMOUNT
 from markets.domain.errors import AlreadyDone, InsufficientFunds, Invalid, NotFound
+from markets.domain.limits import REASON_LENGTH
 from markets.domain.pricing import worst_loss
 from markets.infra.database import busy_when_locked
 from markets.models import Account, JournalEntry, Market, Posting
@@ -18,47 +19,40 @@ from markets.services.actor import Actor
 
 
 def issuance() -> Account:
-    """Where credits come from."""
+    """Return the account that all credits come from."""
     return Account.objects.get_or_create(kind=Account.Kind.ISSUANCE)[0]
 
 
 def market_account(market: Market) -> Account:
-    """The market's account, made when new. The caller holds the market's row lock."""
+    """Return the market's account, created when new. The caller holds the market's row lock."""
     return Account.objects.get_or_create(kind=Account.Kind.MARKET, market=market)[0]
 
 
 def fund(market: Market, *, actor: Actor, now: datetime) -> None:
-    """Give a market that opens the subsidy that covers its worst loss. The caller holds the market's row lock."""
-    subsidy = worst_loss(
-        [outcome.probability for outcome in market.outcomes.all()], market.liquidity
-    )
+    """Pay the subsidy that covers the worst loss. The caller holds the market's row lock."""
+    prior = [outcome.probability for outcome in market.outcomes.all()]
+    subsidy = worst_loss(prior, market.liquidity)
     amounts = {market_account(market).pk: subsidy, issuance().pk: -subsidy}
     post(JournalEntry.Kind.SUBSIDY, amounts, market=market, actor=actor, now=now)
 
 
 def open_account(*, user: AbstractBaseUser, now: datetime) -> Account:
-    """Return the trader's account, made in a transaction of its own when there is none; see `add_account`."""
-    known = Account.objects.filter(user_id=user.pk).first()
-    if known is not None:
+    """Return the trader's account; create it in a transaction of its own when new."""
+    if known := Account.objects.filter(user_id=user.pk).first():
         return known
     with transaction.atomic(durable=True):
         return add_account(user=user, now=now)
 
 
 def add_account(*, user: AbstractBaseUser, now: datetime) -> Account:
-    """Return the trader's account, made inside the caller's transaction when there is none.
+    """Return the trader's account; create it inside the caller's transaction when new.
 
-    A new one begins with the starting grant (`STARTING_GRANT`, micro-credits).
+    A new account gets the starting grant (`STARTING_GRANT`, micro-credits).
     """
     account, created = Account.objects.get_or_create(kind=Account.Kind.TRADER, user_id=user.pk)
-    if created and settings.STARTING_GRANT:
-        amount = settings.STARTING_GRANT
-        post(
-            JournalEntry.Kind.GRANT,
-            {account.pk: amount, issuance().pk: -amount},
-            now=now,
-            note="Starting grant",
-        )
+    if created and (amount := settings.STARTING_GRANT):
+        amounts = {account.pk: amount, issuance().pk: -amount}
+        post(JournalEntry.Kind.GRANT, amounts, now=now, note="Starting grant")
         account.balance = amount
     return account
 
@@ -72,13 +66,13 @@ def grant(
     reason: str,
     request_key: str | None = None,
 ) -> JournalEntry:
-    """Give (or, with a negative `amount` of micro-credits, take) credits.
+    """Give `amount` micro-credits to a trader, or take them if it is negative.
 
-    `request_key` is of the form that asks: a second grant under the same key raises AlreadyDone. Raise Invalid,
-    InsufficientFunds.
+    `request_key` identifies the submitted form: raise AlreadyDone for a second grant with the same
+    key. Raise Invalid, InsufficientFunds.
     """
-    reason = text.line("reason", reason, most=300)
-    if not amount or abs(amount) > LARGEST:
+    reason = text.line("reason", reason, most=REASON_LENGTH)
+    if not amount or abs(amount) > LARGEST_AMOUNT:
         raise Invalid(amount="Give an amount of credits other than zero.")
     account = open_account(user=user, now=now)
     kind = JournalEntry.Kind.GRANT if amount > 0 else JournalEntry.Kind.DEDUCTION
@@ -103,21 +97,22 @@ def post(
     reverses: JournalEntry | None = None,
     request_key: str | None = None,
 ) -> JournalEntry:
-    """Write an entry inside the caller's transaction: `amounts` are micro-credits by account id, and sum to zero.
+    """Write an entry inside the caller's transaction. `amounts` are micro-credits by account id.
 
-    Locks the accounts in the order of their ids. Raise Busy, and InsufficientFunds before anything is written.
+    The amounts sum to zero. Accounts are locked in the order of their ids. Raise Busy, NotFound and
+    InsufficientFunds before anything is written.
     """
-    assert connection.in_atomic_block, "money moves inside the transaction that says why"
-    moving = {account_id: amount for account_id, amount in amounts.items() if amount}
-    assert sum(moving.values()) == 0, f"an entry must sum to zero: {moving}"
+    assert connection.in_atomic_block, "an entry is part of the transaction that explains it"
+    amounts = {account_id: amount for account_id, amount in amounts.items() if amount}
+    assert sum(amounts.values()) == 0, f"an entry must sum to zero: {amounts}"
     with busy_when_locked():
-        accounts = list(Account.objects.select_for_update().filter(pk__in=moving).order_by("pk"))
-    if len(accounts) < len(moving):
-        raise NotFound("account", min(set(moving) - {account.pk for account in accounts}))
+        accounts = list(Account.objects.select_for_update().filter(pk__in=amounts).order_by("pk"))
+    if missing := set(amounts) - {account.pk for account in accounts}:
+        raise NotFound("account", min(missing))
     for account in accounts:
-        account.balance += moving[account.pk]
+        available, account.balance = account.balance, account.balance + amounts[account.pk]
         if account.balance < 0 and account.kind != Account.Kind.ISSUANCE:
-            raise InsufficientFunds(-moving[account.pk], account.balance - moving[account.pk])
+            raise InsufficientFunds(-amounts[account.pk], available)
     entry = JournalEntry.objects.create(
         kind=kind,
         at=now,
@@ -129,8 +124,11 @@ def post(
     )
     Account.objects.bulk_update(accounts, ["balance"], batch_size=1000)
     Posting.objects.bulk_create(
-        (Posting(entry=entry, account=a, amount=moving[a.pk], balance=a.balance) for a in accounts),
+        (
+            Posting(entry=entry, account=a, amount=amounts[a.pk], balance=a.balance)
+            for a in accounts
+        ),
         batch_size=1000,
     )
-    events.stir([account.user_id for account in accounts if account.user_id])
+    events.invalidate_users([account.user_id for account in accounts if account.user_id])
     return entry

@@ -1,103 +1,88 @@
-"""Who hears of an event: rows in the app, and e-mail for those who have an address."""
+"""Notify users of events: in the app, and by e-mail those who have an address."""
 
 from datetime import datetime
+from typing import Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from markets.domain.event_types import EventType
 from markets.domain.permissions import Permission
 from markets.models import Event, Notification, Status, Trade
 
-BATCH = 100  # e-mails sent over one connection
+MOST_EMAILS_PER_CONNECTION: Final = 100
 
 
 def create_for(event: Event, *, now: datetime) -> list[Notification]:
-    """Notify those whom the event concerns, once each; return what they are told.
+    """Create and return the notifications of an event, one for each user.
 
-    Staff who may see drafts hear of every new market, followers of a category when a market in it becomes public, and the
-    person who wrote a market of its first trade.
+    Staff who may see drafts are notified of every new market, followers of a category when a market
+    in it becomes public, and the creator of a market of its first trade.
     """
     market = event.market
+    users = get_user_model()._default_manager.filter(is_active=True)
+    followers = users.filter(followed_categories__category__markets=market)
     if event.type == EventType.TRADE:
-        if (
-            market.created_by_id is None
-            or Trade.objects.filter(market=market, seq__lt=event.seq).exists()
-        ):
+        earlier = Trade.objects.filter(market=market, seq__lt=event.seq)
+        if market.created_by_id is None or earlier.exists():
             return []
-        recipients = _users(Q(pk=market.created_by_id))
-        text = f"First trade: {market.name}"
+        title, recipients = "First trade", users.filter(pk=market.created_by_id)
     elif event.type == EventType.CREATED:
-        recipients = _who_see_drafts()
+        staff = get_user_model()._default_manager.with_perm(Permission.SEE_DRAFTS)
+        title, recipients = "New market", staff.filter(is_staff=True)
         if market.public:
-            recipients |= _followers(event)
-        text = f"New market: {market.name}"
+            recipients |= followers
     elif event.payload.get("from") == Status.DRAFT and event.type != EventType.CANCELLED:
-        recipients = _followers(event)
-        text = f"Now public: {market.name}"
+        title, recipients = "Now public", followers
     else:
         return []
-    # neither an import of a thousand rows nor a trade is a reason for e-mail
-    by_mail = event.type != EventType.TRADE and not event.payload.get("imported")
-    email_field = get_user_model().get_email_field_name()
-    rows = [
+    # an import would send thousands of e-mails, and a trade is not worth one
+    by_email = event.type != EventType.TRADE and not event.payload.get("imported")
+    notifications = [
         Notification(
             user_id=user.pk,
             event=event,
-            text=text,
+            text=f"{title}: {market.name}",
             created_at=now,
-            email_due=by_mail and bool(getattr(user, email_field)),
+            email_due=by_email and bool(_address(user)),
         )
         for user in recipients.distinct()
     ]
-    Notification.objects.bulk_create(rows, ignore_conflicts=True)
-    return rows
-
-
-def _who_see_drafts() -> QuerySet[AbstractBaseUser]:
-    permitted = get_user_model()._default_manager.with_perm(Permission.SEE_DRAFTS)
-    return permitted.filter(is_staff=True)
-
-
-def _users(which: Q) -> QuerySet[AbstractBaseUser]:
-    return get_user_model()._default_manager.filter(which, is_active=True)
-
-
-def _followers(event: Event) -> QuerySet[AbstractBaseUser]:
-    return _users(
-        Q(
-            followed_categories__category_id=event.market.category_id,
-            followed_categories__isnull=False,
-        )
-    )
+    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
+    return notifications
 
 
 def send_due_emails() -> int:
-    """Send a batch of due e-mails; gives how many left. Each is sent at least once, and by one worker at a time."""
+    """Send a batch of due e-mails and return their number.
+
+    Each e-mail is sent at least once, and by one worker at a time.
+    """
     with transaction.atomic():
         due = list(
             Notification.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(email_due=True)
             .select_related("user", "event__market")
-            .order_by("pk")[:BATCH]
+            .order_by("pk")[:MOST_EMAILS_PER_CONNECTION]
         )
-        if not due:
-            return 0
-        with get_connection() as connection:
-            connection.send_messages([_email(notification) for notification in due])
-        Notification.objects.filter(pk__in=[notification.pk for notification in due]).update(
-            email_due=False
-        )
+        if due:
+            with get_connection() as connection:
+                connection.send_messages([_email(notification) for notification in due])
+            sent = Notification.objects.filter(pk__in=[notification.pk for notification in due])
+            sent.update(email_due=False)
     return len(due)
 
 
+def _address(user: AbstractBaseUser) -> str:
+    return str(getattr(user, user.get_email_field_name()) or "")
+
+
 def _email(notification: Notification) -> EmailMessage:
-    market, user = notification.event.market, notification.user
-    address = getattr(user, user.get_email_field_name())
-    subject = " ".join(notification.text.split())[:150]
-    link = settings.BASE_URL + market.get_absolute_url()
-    return EmailMessage(subject=subject, body=f"{notification.text}\n\n{link}\n", to=[address])
+    link = settings.BASE_URL + notification.event.market.get_absolute_url()
+    return EmailMessage(
+        subject=" ".join(notification.text.split())[:150],
+        body=f"{notification.text}\n\n{link}\n",
+        to=[_address(notification.user)],
+    )

@@ -1,4 +1,4 @@
-"""Asking for a report."""
+"""Request a report."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from markets.selectors import markets
 def request_report(
     *, actor: AbstractBaseUser, now: datetime, kind: str, market_id: int | None = None
 ) -> Report:
-    """Queue a report for a worker. Raises Invalid, and NotFound for an unknown market."""
+    """Queue a report for a worker and return it. Raise Invalid, NotFound."""
     if kind == Report.Kind.MARKET_HISTORY and market_id is None:
         raise Invalid(market_id="Say which market's history.")
     if market_id is not None and kind in {Report.Kind.CALIBRATION, Report.Kind.LEDGER_AUDIT}:

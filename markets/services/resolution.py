@@ -1,4 +1,4 @@
-"""Settling a market, taking the settlement back, and calling a market off."""
+"""Resolve a market, take the resolution back, and cancel a market."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from django.db.models import F, Sum
 
 from markets.domain import text
 from markets.domain.amounts import MICRO, to_text
-from markets.domain.errors import Invalid, PayoutSpent
+from markets.domain.errors import Invalid, PayoutSpent, unknown_outcome
 from markets.domain.settlement import Settlement
-from markets.models import Account, JournalEntry, Market, Payout, Position, Posting, Resolution
+from markets.models import Account, JournalEntry, Market, Payout, Position, Resolution
 from markets.services import ledger, lifecycle
 from markets.services.actor import Actor
 
@@ -26,61 +26,55 @@ def resolve_market(
     note: str = "",
     expected_version: int | None = None,
 ) -> Market:
-    """Settle: one share of outcome `id` pays `weights[id]` millionths of a credit; the weights sum to a million.
+    """Pay `weights[id]` millionths of a credit for a share of outcome `id`; they sum to a million.
 
-    Each holding is paid rounded down, and what is left of the market's money goes back to the issuance. Payouts, status and
-    event are one transaction. Raises Invalid, IllegalTransition, VersionConflict, NotFound.
+    Each holding is paid rounded down, and the rest of the market's money returns to the issuance.
+    Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
     """
-    with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, expected_version, to="resolve")
-        paying = _checked(market, weights)
-        evidence_url, note = text.link("evidence_url", evidence_url), text.body("note", note)
-        entry = _pay(
-            market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now
-        )
-        for outcome_id, weight in paying.items():
-            market.positions.filter(outcome_id=outcome_id).update(
-                payout=F("shares") * weight / MICRO
-            )
+    payouts = [{"outcome_id": pk, "weight": to_text(w)} for pk, w in weights.items() if w]
+    with lifecycle.moving(
+        "resolve", market_id, expected_version, actor, now, payouts=payouts
+    ) as market:
+        paying = _paying(market, weights)
         resolution = Resolution.objects.create(
             market=market,
-            evidence_url=evidence_url,
-            note=note,
+            evidence_url=text.link("evidence_url", evidence_url),
+            note=text.body("note", note),
             resolved_at=now,
             resolved_by_id=actor.pk if actor else None,
-            entry=entry,
+            entry=_pay(
+                market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now
+            ),
         )
+        for pk, weight in paying.items():
+            market.positions.filter(outcome_id=pk).update(payout=F("shares") * weight / MICRO)
         Payout.objects.bulk_create(
             Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items()
         )
-        payouts = [{"outcome_id": pk, "weight": to_text(weight)} for pk, weight in paying.items()]
-        lifecycle.move(market, "resolve", actor=actor, now=now, payouts=payouts)
     return market
 
 
 def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlement:
-    """What `resolve_market` would pay now. Changes nothing. Raises as it does."""
+    """Return what `resolve_market` would pay now. Raise as `resolve_market` does."""
     with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, to="resolve")
-        return _settlement(market, _checked(market, weights))
+        market = lifecycle.lock(market_id, verb="resolve")
+        return _settlement(market, _paying(market, weights))
 
 
 def unresolve_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
-    """Take the standing resolution back: reverses exactly its postings, and the market is closed again.
+    """Reverse the postings of the market's resolution and return the market to closed.
 
-    When a trader no longer has what was paid, nothing happens and PayoutSpent says who lacks how much; a grant of that much
-    makes it possible. Raises also IllegalTransition, VersionConflict, NotFound.
+    Raise PayoutSpent, and change nothing, when traders lack what they were paid: grant it to them
+    and try again. Raise also NotFound, Busy, IllegalTransition, VersionConflict.
     """
-    with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, expected_version, to="unresolve")
+    with lifecycle.moving("unresolve", market_id, expected_version, actor, now) as market:
         resolution = market.resolutions.select_related("entry").get(reversed_at=None)
         if resolution.entry is not None:
             _reverse(market, resolution.entry, actor=actor, now=now)
         market.positions.update(payout=0)
         market.resolutions.filter(pk=resolution.pk).update(reversed_at=now)
-        lifecycle.move(market, "unresolve", actor=actor, now=now)
     return market
 
 
@@ -92,38 +86,29 @@ def cancel_market(
     expected_version: int | None = None,
     note: str = "",
 ) -> Market:
-    """Call the market off: every trader gets back what they paid into it beyond what they got out of it.
+    """Cancel a market and refund to each trader the amount paid in beyond the amount got out.
 
-    Who got out more than they paid in keeps it; where the market's money does not reach, the issuance pays.
-    Raises Invalid, IllegalTransition, VersionConflict, NotFound.
+    A trader who got out more than that keeps it. The issuance pays what the market's account lacks.
+    Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
     """
-    with transaction.atomic(durable=True):
-        market = lifecycle.lock(market_id, expected_version, to="cancel")
-        note = text.body("note", note)
-        paid_in = (
-            market.positions.order_by()
-            .values("trader")
-            .annotate(net=Sum("net_cost"))
-            .filter(net__gt=0)
-        )
-        refunds = dict(paid_in.values_list("trader", "net"))
+    with lifecycle.moving("cancel", market_id, expected_version, actor, now, note=note) as market:
+        text.body("note", note)
+        by_trader = market.positions.order_by().values("trader").annotate(net=Sum("net_cost"))
+        refunds = dict(by_trader.filter(net__gt=0).values_list("trader", "net"))
         settlement = Settlement(refunds, _balance(market) - sum(refunds.values()))
         _pay(market, settlement, JournalEntry.Kind.REFUND, actor=actor, now=now)
-        lifecycle.move(market, "cancel", actor=actor, now=now, note=note)
     return market
 
 
-def _checked(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
-    """The outcomes that pay, by id. Raises Invalid."""
-    known = set(market.outcomes.values_list("pk", flat=True))
-    if unknown := set(weights) - known:
-        raise Invalid(
-            outcome_id=f"Outcome {min(unknown)} does not belong to this market; its outcomes are {sorted(known)}."
-        )
-    if not weights or sum(weights.values()) != MICRO or min(weights.values()) < 0:
-        raise Invalid(
-            payouts=f"The weights sum to {to_text(sum(weights.values()))}; they must be positive and sum to 1."
-        )
+def _paying(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
+    """Return the weights that are not zero. Raise Invalid."""
+    known = sorted(market.outcomes.values_list("pk", flat=True))
+    if unknown := set(weights).difference(known):
+        raise unknown_outcome(min(unknown), known)
+    total = sum(weights.values())
+    if total != MICRO or min(weights.values()) < 0:
+        message = f"The weights sum to {to_text(total)}; they must be positive and sum to 1."
+        raise Invalid(payouts=message)
     return {pk: weight for pk, weight in weights.items() if weight}
 
 
@@ -133,7 +118,7 @@ def _balance(market: Market) -> int:
 
 
 def _settlement(market: Market, paying: Mapping[int, int]) -> Settlement:
-    """What each holder gets, each holding rounded down, and the rest."""
+    """Return each trader's payout, each holding rounded down, and the rest."""
     payouts: Counter[int] = Counter()
     holdings = Position.objects.filter(market=market, outcome__in=paying, shares__gt=0)
     for trader_id, outcome_id, shares in holdings.values_list("trader_id", "outcome_id", "shares"):
@@ -144,11 +129,10 @@ def _settlement(market: Market, paying: Mapping[int, int]) -> Settlement:
 def _pay(
     market: Market, settlement: Settlement, kind: str, *, actor: Actor, now: datetime
 ) -> JournalEntry | None:
-    """Empty the market's account as the settlement says; None when there is nothing to move."""
-    accounts = dict(
-        Account.objects.filter(user__in=settlement.payouts).values_list("user_id", "pk")
-    )
-    amounts = {accounts[user_id]: amount for user_id, amount in settlement.payouts.items()}
+    """Empty the market's account as the settlement says. Return None when no money moves."""
+    payouts = settlement.payouts
+    accounts = dict(Account.objects.filter(user__in=payouts).values_list("user_id", "pk"))
+    amounts = {accounts[user_id]: amount for user_id, amount in payouts.items()}
     if not settlement.returned and not any(amounts.values()):
         return None
     amounts[ledger.market_account(market).pk] = -sum(amounts.values()) - settlement.returned
@@ -157,15 +141,14 @@ def _pay(
 
 
 def _reverse(market: Market, entry: JournalEntry, *, actor: Actor, now: datetime) -> None:
-    back = {posting.account_id: -posting.amount for posting in Posting.objects.filter(entry=entry)}
-    held = Account.objects.select_for_update().filter(pk__in=back).order_by("pk")
+    amounts = {posting.account_id: -posting.amount for posting in entry.postings.all()}
+    accounts = Account.objects.select_for_update().filter(pk__in=amounts).order_by("pk")
     short = {
-        a.user_id: -(a.balance + back[a.pk])
-        for a in held
-        if a.user_id and a.balance + back[a.pk] < 0
+        account.user_id: -balance
+        for account in accounts
+        if account.user_id and (balance := account.balance + amounts[account.pk]) < 0
     }
     if short:
         raise PayoutSpent(short)
-    ledger.post(
-        JournalEntry.Kind.REVERSAL, back, market=market, actor=actor, now=now, reverses=entry
-    )
+    kind = JournalEntry.Kind.REVERSAL
+    ledger.post(kind, amounts, market=market, actor=actor, now=now, reverses=entry)

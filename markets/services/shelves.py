@@ -1,4 +1,4 @@
-"""Categories and tags by hand."""
+"""Create and rename categories and tags."""
 
 from typing import TypeVar
 
@@ -9,22 +9,22 @@ from markets.domain.errors import Invalid
 from markets.domain.limits import SHELF_LENGTH
 from markets.models import Category, Tag
 
-S = TypeVar("S", Category, Tag)
+Shelf = TypeVar("Shelf", Category, Tag)
 
 
-def add_shelf(*, kind: type[S], name: str, slug: str) -> S:
-    """Make a category or tag inside the caller's transaction. Its slug never changes. Raise Invalid."""
+def add_shelf(*, kind: type[Shelf], name: str, slug: str) -> Shelf:
+    """Create a category or tag inside the caller's transaction. Raise Invalid."""
     name = text.line("name", name, most=SHELF_LENGTH)
     return _saved(kind(name=name, slug=text.slug("slug", slug or name)))
 
 
-def rename_shelf(*, shelf: S, name: str) -> S:
-    """Give a category or tag another name inside the caller's transaction; its address stays. Raise Invalid."""
+def rename_shelf(*, shelf: Shelf, name: str) -> Shelf:
+    """Rename a category or tag inside the caller's transaction; keep its slug. Raise Invalid."""
     shelf.name = text.line("name", name, most=SHELF_LENGTH)
     return _saved(shelf)
 
 
-def _saved(shelf: S) -> S:
+def _saved(shelf: Shelf) -> Shelf:
     try:
         with transaction.atomic():
             shelf.save()

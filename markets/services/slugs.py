@@ -1,4 +1,4 @@
-"""The public name of a market in its address."""
+"""The slugs of markets."""
 
 import re
 from itertools import count
@@ -11,16 +11,15 @@ from markets.models import Market
 
 
 def free_slug(name: str, *, held: str = "") -> str:
-    """Return the name as a slug, with a number behind it when another market has it.
+    """Return a slug for the name, with a number appended when another market has the slug.
 
-    `held` is the market's own slug, which stays when it says the same. One writer at a time looks for a slug.
+    `held` is the market's present slug, which is kept while it fits the name. A lock keeps two
+    transactions from taking the same slug.
     """
     base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "market"
     if re.fullmatch(rf"{re.escape(base)}(-[0-9]+)?", held):
         return held
-    family = re.sub(
-        r"(-[0-9]+)+$", "", base
-    )  # "race" may become "race-2", which another market may be called
+    family = re.sub(r"(-[0-9]+)+$", "", base)  # a market "Race 2" has the base "race-2"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug:{family}"])
     markets = Market.objects.order_by()

@@ -1,4 +1,4 @@
-"""Quotes and trades."""
+"""Quote and place trades."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,10 @@ from markets.services import ledger, trade_sql
 
 
 def quote(*, market: Market, order: Order, now: datetime) -> Quote:
-    """Return what the order would do at this moment. Changes nothing, and looks at no balance or holding."""
+    """Return the result that the order would have now, whatever the trader's balance and shares.
+
+    Raise Invalid, MarketNotActive, InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    """
     order.check()
     orders.check_open(market.status, market.close_at, now)
     outcomes = list(market.outcomes.all())
@@ -36,10 +39,10 @@ def quote(*, market: Market, order: Order, now: datetime) -> Quote:
 def place_trade(
     *, market_id: int, trader: AbstractBaseUser, order: Order, client_order_id: str, now: datetime
 ) -> tuple[Trade, bool]:
-    """Carry an order out, once. Return the trade, and whether it was made now (or earlier, by the same order).
+    """Execute an order once. Return its trade, and True unless an earlier call made the trade.
 
-    Raise Invalid, NotFound, MarketNotActive, InsufficientFunds, InsufficientShares, SlippageExceeded, TradeTooSmall,
-    PriceOutOfRange, and IdempotencyConflict when the key was used for another order.
+    Raise Busy, NotFound, InsufficientFunds, SlippageExceeded, the errors of `quote`, and
+    IdempotencyConflict when the trader used `client_order_id` for another order.
     """
     order.check()
     if not 0 < len(client_order_id) <= ORDER_ID_LENGTH or not client_order_id.isprintable():
@@ -50,19 +53,19 @@ def place_trade(
         with transaction.atomic(durable=True):
             market = lock_market(market_id)
             placed = fill(market, trader, order, client_order_id, now)
-            if placed is None:  # their first trade: an account comes with it, or neither
+            if placed is None:  # the trader's first trade: the account is part of it
                 ledger.add_account(user=trader, now=now)
                 placed = fill(market, trader, order, client_order_id, now)
         assert placed is not None
         return placed
-    except IntegrityError as error:  # the same key, at the same moment, in another market
+    except IntegrityError as error:  # the same key at the same moment in another market
         if "trade_order_once" in str(error):
             raise errors.IdempotencyConflict from None
         raise
 
 
 class LockedMarket(NamedTuple):
-    """What a trade needs of a market's row, which is locked until the transaction ends."""
+    """A market's row, locked until the transaction ends."""
 
     id: int
     status: str
@@ -73,7 +76,7 @@ class LockedMarket(NamedTuple):
 
 
 def lock_market(market_id: int) -> LockedMarket:
-    """Lock a public market's row. Raise NotFound."""
+    """Lock a public market's row. Raise NotFound, Busy."""
     row = _run(trade_sql.LOCK, {"market": Int8(market_id)})
     if row is None:
         raise errors.NotFound("market", market_id)
@@ -87,30 +90,31 @@ def fill(
     client_order_id: str,
     now: datetime,
 ) -> tuple[Trade, bool] | None:
-    """Check, price, write and record an order in the caller's transaction, which holds the market's lock.
+    """Execute an order in the caller's transaction, which holds the market's lock.
 
-    Return the trade and whether it was made now; None for a trader without an account. Raise as `place_trade` does.
+    Return None for a trader without an account. Otherwise return and raise as `place_trade` does.
     """
-    who = {
+    ids_of_order = {
         "market": Int8(market.id),
         "trader": Int8(trader.pk),
         "outcome": Int8(order.outcome_id),
         "order": client_order_id,
     }
-    found = _run(trade_sql.READ, who)
-    if found is None:
+    row = _run(trade_sql.READ, ids_of_order)
+    if row is None:
         return None
-    account, balance, market_account, outcomes, held_here, known_here, earlier = found
+    account, balance, market_account, outcomes, position, known_here, earlier = row
     digest = order.digest(market.id)
     if earlier is not None:
         return _earlier(earlier, digest), False
     orders.check_open(market.status, market.close_at, now)
-    ids, prior, shares = (list(column) for column in zip(*outcomes, strict=True))
-    held, basis = held_here or (0, 0)
-    book = Book(prior, shares, market.liquidity)
+    ids, prior, sold = (list(column) for column in zip(*outcomes, strict=True))
+    held, basis = position or (0, 0)
+    book = Book(prior, sold, market.liquidity)
     priced = orders.price(book, ids, order, market.price_floor, held=held)
     order.check_guards(priced)
     buying = order.side == orders.BUY
+    bought, paid = (priced.shares, priced.cost) if buying else (-priced.shares, -priced.cost)
     if buying and priced.cost > balance:
         raise errors.InsufficientFunds(priced.cost, balance)
     sold_basis = 0 if buying else basis * priced.shares // held
@@ -127,21 +131,25 @@ def fill(
         at=now,
         client_order_id=client_order_id,
     )
-    payload = _payload(trade, priced)
-    prices = {
-        str(outcome_id): to_text(price) for outcome_id, price in zip(ids, priced.after, strict=True)
-    }
-    written = _run(
+    payload = Traded(
+        outcome_id=trade.outcome_id,
+        side=str(trade.side),
+        shares=to_text(trade.shares),
+        cost=to_text(trade.cost),
+        average_price=to_text(priced.average_price),
+    ).as_json()
+    prices = {str(pk): to_text(price) for pk, price in zip(ids, priced.after, strict=True)}
+    (trade.pk,) = _run(
         trade_sql.WRITE,
         {
-            **who,
+            **ids_of_order,
             "account": Int8(account),
             "market_account": Int8(market_account),
-            "paid": Int8(priced.cost if buying else -priced.cost),
+            "paid": Int8(paid),
             "cost": Int8(priced.cost),
-            "bought": Int8(priced.shares if buying else -priced.shares),
+            "bought": Int8(bought),
             "shares": Int8(priced.shares),
-            "holding": Int8(held + priced.shares if buying else held - priced.shares),
+            "holding": Int8(held + bought),
             "basis": Int8(basis + priced.cost if buying else basis - sold_basis),
             "realised": Int8(0 if buying else priced.cost - sold_basis),
             "new_here": Int8(not known_here),
@@ -159,37 +167,26 @@ def fill(
             "after": _array(priced.after),
         },
     )
-    trade.pk = written[0]
     message = {
         "type": str(Traded.kind),
         "market_id": market.id,
         "seq": trade.seq,
         "at": time_text(now),
+        **payload,
+        "trade_id": trade.pk,
+        "prices": prices,
     }
-    events.recorded(
-        {**message, **payload, "trade_id": trade.pk, "prices": prices}, trader_id=trader.pk
-    )
+    events.recorded(message, trader_id=trader.pk)
     return trade, True
 
 
-def _payload(trade: Trade, priced: Quote) -> dict[str, Any]:
-    """Return what the event tells of the trade, but for the trade's id, which the statement adds."""
-    return Traded(
-        outcome_id=trade.outcome_id,
-        side=str(trade.side),
-        shares=to_text(trade.shares),
-        cost=to_text(trade.cost),
-        average_price=to_text(priced.average_price),
-    ).as_json()
-
-
 def _array(numbers: list[int]) -> str:
-    """Return PostgreSQL's way of writing an array: a third of the work that adapting a list is."""
+    """Return the PostgreSQL text of an array, three times as fast as the adapter of a list."""
     return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
-    """Return the statement's one row, or None. It is prepared once per connection, which Django's cursor never does."""
+    """Return the row of a statement, or None. Unlike Django's cursor, prepare the statement."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     with busy_when_locked(), connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
@@ -197,7 +194,7 @@ def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def _earlier(trade_id: int, digest: bytes) -> Trade:
-    """Return the trade that was made under the same key. Raise IdempotencyConflict when it was another order's."""
+    """Return the earlier trade. Raise IdempotencyConflict when its order was another one."""
     trade = Trade.objects.get(pk=trade_id)
     if bytes(trade.request_digest) != digest:
         raise errors.IdempotencyConflict

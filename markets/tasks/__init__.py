@@ -1,4 +1,4 @@
-"""What a worker does: reactions to events, and what the clock starts."""
+"""What a worker runs: reactions to events, and the tasks of the clock."""
 
 from markets.tasks import clock, reactions
 

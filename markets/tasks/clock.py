@@ -1,4 +1,4 @@
-"""What the clock starts (beat): markets whose time has come, and work that a lost message left behind."""
+"""Tasks that beat starts: markets that are due, and work whose message was lost."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,57 +16,51 @@ from markets.services import auditing, lifecycle
 
 logger = structlog.get_logger("bellwether.jobs")
 
-ROWS_AT_ONCE: Final = 500  # of one run; the next run takes the next ones
-LATE: Final = timedelta(seconds=5)  # an event that waits this long was not delivered
-SILENT: Final = timedelta(seconds=60)  # a report not heard of for this long lost its worker
-GIVEN_UP: Final = timedelta(
-    days=1
-)  # what failed for this long needs a person: it stays pending, and is shown in the admin
+MAX_ROWS: Final = 500  # of each kind in one run; the next run takes the next rows
+EVENT_LOST_AFTER: Final = timedelta(seconds=5)
+REPORT_LOST_AFTER: Final = timedelta(seconds=60)  # without progress: its worker has died
+# An event that fails for a day needs a person: it stays pending, and the admin shows it.
+EVENT_GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 
 @shared_task
 def move_due_markets() -> None:
-    """Open the scheduled markets and close the active ones whose time has come."""
+    """Open the scheduled markets and close the active markets that are due."""
     now = timezone.now()
     opening = Market.objects.filter(status=Status.SCHEDULED, open_at__lte=now).order_by("open_at")
-    for market_id, open_at, close_at in opening.values_list("pk", "open_at", "close_at")[
-        :ROWS_AT_ONCE
-    ]:
-        late = (
-            close_at is not None and close_at <= now
-        )  # nothing ran while it should have been open: open it in arrears
+    for market_id, open_at, close_at in opening.values_list("pk", "open_at", "close_at")[:MAX_ROWS]:
+        # No worker ran while the market should have been open: its log gets the planned time.
+        late = close_at is not None and close_at <= now
         _move(lifecycle.open_market, market_id, open_at if late and open_at else now)
     closing = Market.objects.filter(
         status__in=[Status.ACTIVE, Status.PAUSED], close_at__lte=now
     ).order_by("close_at")
-    for market_id in closing.values_list("pk", flat=True)[:ROWS_AT_ONCE]:
+    for market_id in closing.values_list("pk", flat=True)[:MAX_ROWS]:
         _move(lifecycle.close_market, market_id, now)
 
 
 def _move(service: Callable[..., Market], market_id: int, now: datetime) -> None:
-    """Call the service; a market that cannot be moved now must not hold up the others."""
+    """Call the service; a market that it cannot move does not hold up the other markets."""
     try:
         service(market_id=market_id, actor=None, now=now)
-    except (
-        Refused,
-        OperationalError,
-    ) as error:  # a person was faster, or its row is locked: the next run looks again
+    except (Refused, OperationalError) as error:  # moved by a person, or locked: the next run looks
         logger.info("market_not_moved", market_id=market_id, reason=str(error))
 
 
 @shared_task
 def dispatch_pending() -> None:
-    """Send again what the broker lost or a worker dropped."""
+    """Send again the tasks that the broker lost or a worker dropped."""
     now = timezone.now()
-    waiting = Event.objects.filter(pending=True, at__lt=now - LATE, at__gt=now - GIVEN_UP).order_by(
-        "pk"
-    )
-    for event_id in waiting.values_list("pk", flat=True)[:ROWS_AT_ONCE]:
+    pending = Event.objects.filter(
+        pending=True, at__lt=now - EVENT_LOST_AFTER, at__gt=now - EVENT_GIVEN_UP_AFTER
+    ).order_by("pk")
+    for event_id in pending.values_list("pk", flat=True)[:MAX_ROWS]:
         broker.start(broker.REACT, event_id)
     unfinished = Report.objects.filter(
-        state__in=[Report.State.QUEUED, Report.State.RUNNING], touched_at__lt=now - SILENT
+        state__in=[Report.State.QUEUED, Report.State.RUNNING],
+        touched_at__lt=now - REPORT_LOST_AFTER,
     )
-    for report_id in unfinished.values_list("pk", flat=True)[:ROWS_AT_ONCE]:
+    for report_id in unfinished.values_list("pk", flat=True)[:MAX_ROWS]:
         Report.objects.filter(pk=report_id).update(touched_at=now)
         broker.start(broker.BUILD_REPORT, report_id)
     if Notification.objects.filter(email_due=True).exists():
@@ -75,7 +69,7 @@ def dispatch_pending() -> None:
 
 @shared_task
 def audit_ledger() -> None:
-    """Run the nightly audit; a breach is an error in the log and stands in the admin."""
+    """Run the nightly audit, whose breaches the log and the admin show."""
     run = auditing.audit_ledger(now=timezone.now())
     if run.breaches:
         logger.error("ledger_breached", breaches=run.breaches[:20], count=len(run.breaches))

@@ -1,7 +1,7 @@
-"""What follows from an event, in a worker. Reactions stand above the services, so one may call a service.
+"""What follows from an event, in a worker. A reaction may call services.
 
-An event other than a trade waits in the database as `pending` until its reactions have run, all in one transaction. Trades
-are many: theirs run in batches behind a cursor over the exact feed (`selectors/feed.py`), which costs a trade nothing.
+An event other than a trade stays `pending` until its reactions have run, all in one transaction.
+Trades are many: theirs run in batches, behind a cursor over the feed (`selectors/feed.py`).
 """
 
 from collections.abc import Callable
@@ -28,41 +28,41 @@ RETRY: Final[dict[str, Any]] = {
     "retry_backoff": True,
     "max_retries": 5,
 }
-TRADES: Final = "trades"  # the name of the cursor
-TRADES_AT_ONCE: Final = 1000
+CURSOR: Final = "trades"
+MAX_TRADES: Final = 1000  # of one batch
 
 Reaction = Callable[[Event, datetime], None]
 
 
 def index_market(event: Event, _now: datetime) -> None:
-    """Make the market findable by what it says now."""
+    """Index the market's present texts for the search."""
     search_index.index(event.market_id)
 
 
 def notify(event: Event, now: datetime) -> None:
-    """Tell those whom the event concerns, in the app and by e-mail."""
-    told = notifications.create_for(event, now=now)
-    events.stir([notification.user_id for notification in told])
-    if any(notification.email_due for notification in told):
+    """Notify the users whom the event concerns, in the app and by e-mail."""
+    created = notifications.create_for(event, now=now)
+    events.invalidate_users([notification.user_id for notification in created])
+    if any(notification.email_due for notification in created):
         events.start_task(broker.SEND_EMAILS)
 
 
-_WRITTEN: Final[tuple[Reaction, ...]] = (index_market, notify)
-# kind of event: what follows from it, in this order
-REACTIONS: Final = dict.fromkeys(EventType, _WRITTEN) | {EventType.TRADE: (notify,)}
+# By kind of event, the reactions in their order.
+REACTIONS: Final[dict[EventType, tuple[Reaction, ...]]] = {
+    **dict.fromkeys(EventType, (index_market, notify)),
+    EventType.TRADE: (notify,),
+}
 
 
 @shared_task(name=broker.REACT, **RETRY)
 def react(event_id: int) -> None:
-    """Run all reactions to one event, in one transaction, once."""
+    """Run the reactions to a pending event once, in one transaction."""
     with transaction.atomic():
-        event = (
-            Event.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("market")
-            .filter(pk=event_id, pending=True)
-            .first()
+        pending = Event.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+            pk=event_id, pending=True
         )
-        if event is None:  # done before, or being done
+        event = pending.select_related("market").first()
+        if event is None:  # another worker has done it or is at it
             return
         for reaction in REACTIONS[EventType(event.type)]:
             reaction(event, timezone.now())
@@ -74,24 +74,22 @@ def react(event_id: int) -> None:
 
 @shared_task(**RETRY)
 def react_to_trades() -> int:
-    """Run the reactions to the trades behind the cursor, each once, in the feed's order; return how many trades.
+    """Run the reactions to the trades after the cursor once, in feed order; return their number.
 
-    A reaction that fails is logged and passed over: one trade must not hold up all later ones.
+    A reaction that fails is logged and skipped: one trade must not hold up all later trades.
     """
-    FeedCursor.objects.get_or_create(name=TRADES)
+    FeedCursor.objects.get_or_create(name=CURSOR)
     with transaction.atomic():
-        cursor = FeedCursor.objects.select_for_update(skip_locked=True).filter(name=TRADES).first()
+        cursor = FeedCursor.objects.select_for_update(skip_locked=True).filter(name=CURSOR).first()
         if cursor is None:  # another worker is at it
             return 0
-        trades = feed.events_after(cursor.reached, limit=TRADES_AT_ONCE, types=[EventType.TRADE])
+        trades = feed.events_after(cursor.reached, limit=MAX_TRADES, types=[EventType.TRADE])
         for trade in trades:
             for reaction in REACTIONS[EventType.TRADE]:
                 try:
                     with transaction.atomic():
                         reaction(trade, timezone.now())
-                except (
-                    OperationalError
-                ):  # the database is away or busy: the whole batch is tried again
+                except OperationalError:  # no database: Celery tries the batch again
                     raise
                 except Exception:
                     logger.exception(
@@ -105,32 +103,26 @@ def react_to_trades() -> int:
 
 @shared_task(name=broker.SEND_EMAILS, **RETRY)
 def send_emails() -> None:
-    """Send every e-mail that is due."""
+    """Send the e-mails that are due."""
     while sent := notifications.send_due_emails():
         logger.info("emails_sent", count=sent)
 
 
 @shared_task(name=broker.BUILD_REPORT, **RETRY)
 def build_report(report_id: int) -> None:
-    """Build the file of one report."""
-    report = (
-        Report.objects.select_related("market")
-        .filter(pk=report_id)
-        .exclude(state=Report.State.DONE)
-        .first()
-    )
+    """Build the file of a report that is not done."""
+    reports = Report.objects.filter(pk=report_id)
+    report = reports.select_related("market").exclude(state=Report.State.DONE).first()
     if report is None:
         return
     with structlog.contextvars.bound_contextvars(request_id=report.request_id):
         try:
             with long_statements():
                 report_files.build(report)
-        except OperationalError:  # the database is away: tried again
+        except OperationalError:  # no database: Celery tries again
             raise
         except Exception as error:
             logger.exception("report_failed", report_id=report_id)
-            Report.objects.filter(pk=report_id).update(
-                state=Report.State.FAILED, error=repr(error)[:300]
-            )
+            reports.update(state=Report.State.FAILED, error=repr(error)[:300])
         else:
             logger.info("report_done", report_id=report_id)

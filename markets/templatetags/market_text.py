@@ -1,4 +1,4 @@
-"""How texts and amounts look on a page."""
+"""Template filters for texts and amounts."""
 
 import nh3
 from django import template
@@ -15,19 +15,19 @@ _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": T
     ["linkify", "table", "strikethrough"]
 )
 _TAGS = {
-    "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "blockquote", "code", "pre",
-    "h3", "h4", "h5", "h6", "hr", "table", "thead", "tbody", "tr", "th", "td",
+    "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "hr",
+    "blockquote", "code", "pre", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th",
+    "td",
 }  # fmt: skip
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
-    """Markdown with stray HTML, as HTML that carries no script, style, image or form: nh3 keeps only what is listed."""
+    """Return Markdown, with any HTML in it, as safe HTML: nh3 removes all tags but `_TAGS`."""
     html = _markdown.render(text)
-    for level in (2, 1):  # a page has one first heading, and it is the market's name
-        html = html.replace(f"<h{level}>", f"<h{level + 2}>").replace(
-            f"</h{level}>", f"</h{level + 2}>"
-        )
+    for level in (2, 1):  # h1 and h2 belong to the page
+        html = html.replace(f"<h{level}>", f"<h{level + 2}>")
+        html = html.replace(f"</h{level}>", f"</h{level + 2}>")
     clean = nh3.clean(
         html,
         tags=_TAGS,
@@ -40,5 +40,5 @@ def markdown(text: str) -> SafeString:
 
 @register.filter
 def width(price: int) -> str:
-    """Millionths as the value of a bar from 0 to 100."""
+    """Return a price as the value, 0 to 100, of a bar."""
     return f"{price / 10_000:.2f}"

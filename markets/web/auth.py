@@ -1,4 +1,4 @@
-"""Who calls: a bearer key, or the session of a page (with CSRF); and what they may do."""
+"""Authentication by API key or session cookie (with CSRF), and what the caller may do."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from markets.live import doorbell
 from markets.models import ApiKey, Scope
 from markets.services import keys
 
-RECENT_SECONDS: Final = 1.0
-MOST_RECENT: Final = 10_000  # keys
+KEY_CACHE_SECONDS: Final = 1.0
+MOST_CACHED_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A person who is known, and what they may do here: what their permissions allow and their key's scopes leave."""
+    """An authenticated user; a key may narrow their scopes and permissions."""
 
     user: AbstractBaseUser
     scopes: frozenset[str]
     permissions: frozenset[Permission] = frozenset()
-    key: ApiKey | None = None  # None for a person who signed in on a page
+    key: ApiKey | None = None  # None for a session
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
 
     def require(self, *, scope: str, permission: Permission | None = None) -> Caller:
-        """Return this caller. Raise Forbidden without the scope or the permission."""
+        """Return this caller. Raise Forbidden if the scope or the permission is missing."""
         if scope not in self.scopes:
             raise Forbidden(f"This needs the scope '{scope}'.")
         if permission is not None and not self.may(permission):
@@ -50,68 +50,66 @@ class Caller:
 
 
 class ApiRequest(HttpRequest):
-    """A request of the API once its caller is known."""
+    """A request to the API."""
 
     auth: Caller
-    rate_limit: dict[str, int]  # the headers that tell of it; the middleware sends them
+    rate_limit: dict[str, int]  # headers that the middleware adds
 
 
-class RecentCallers:
-    """Callers whose keys were recognised within the last second, so that a busy program is not looked up at every call.
+class KeyCache:
+    """Callers by key, so that a busy client costs no query per request.
 
-    A key that is revoked, or whose owner loses a permission, works for so much longer at the most.
+    A revoked key or a lost permission stays in the cache for at most KEY_CACHE_SECONDS.
     """
 
     def __init__(self) -> None:
-        self.known: dict[bytes, tuple[float, Caller]] = {}  # by the secret's hash
+        self.entries: dict[bytes, tuple[float, Caller]] = {}  # by digest: expiry, caller
 
     def get(self, secret: str) -> Caller | None:
-        until, caller = self.known.get(keys.digest(secret), (0.0, None))
-        return caller if until > monotonic() else None
+        expiry, caller = self.entries.get(keys.digest(secret), (0.0, None))
+        return caller if expiry > monotonic() else None
 
     def put(self, secret: str, caller: Caller) -> None:
-        if len(self.known) >= MOST_RECENT:
-            self.known.clear()
+        if len(self.entries) >= MOST_CACHED_KEYS:
+            self.entries.clear()
         expires_at = caller.key and caller.key.expires_at
-        left = (expires_at - timezone.now()).total_seconds() if expires_at else RECENT_SECONDS
-        self.known[keys.digest(secret)] = (monotonic() + min(left, RECENT_SECONDS), caller)
+        left = (expires_at - timezone.now()).total_seconds() if expires_at else KEY_CACHE_SECONDS
+        self.entries[keys.digest(secret)] = (monotonic() + min(left, KEY_CACHE_SECONDS), caller)
 
-    def forget(self, message: dict[str, Any]) -> None:
-        """Forget the callers whose keys a message of the doorbell says have changed."""
+    def invalidate(self, message: dict[str, Any]) -> None:
+        """Drop the callers whose keys have changed, according to a message of the doorbell."""
         if message.get("keys"):
-            changed = message["users"]
-            # a copy: threads that write tell of events while the event loop puts callers in
-            kept = {
-                known: held
-                for known, held in self.known.copy().items()
-                if held[1].user.pk not in changed
-            }
-            self.known = kept
+            # A copy, because other threads call this while the event loop adds entries.
+            entries = self.entries.copy().items()
+            users = message["users"]
+            self.entries = {key: entry for key, entry in entries if entry[1].user.pk not in users}
 
 
-_recent = RecentCallers()
-doorbell.listeners.append(_recent.forget)
+_cache = KeyCache()
+doorbell.listeners.append(_cache.invalidate)
 
 
-class Key(HttpBearer):
-    """`Authorization: Bearer bw_…`"""
-
+class _Requirements:
     def __init__(self, scope: str, permission: Permission | None = None) -> None:
         super().__init__()
         self.scope, self.permission = scope, permission
+
+
+class Key(_Requirements, HttpBearer):
+    """`Authorization: Bearer bw_…`"""
 
     async def __call__(self, request: HttpRequest) -> Caller | None:
         secret = _secret(request.headers.get("Authorization", ""))
         return None if secret is None else await self.authenticate(request, secret)
 
     async def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        caller = _recent.get(token)
+        caller = _cache.get(token)
         if caller is None:
             caller = await in_thread(caller_of_key, token)
-            _recent.put(token, caller)
+            _cache.put(token, caller)
         assert caller.key
         within, limits = await rate_limits.count_call(f"key:{caller.key.pk}", now=timezone.now())
-        request.rate_limit = limits  # type: ignore[attr-defined]  # it becomes an ApiRequest here
+        request.rate_limit = limits  # type: ignore[attr-defined]  # an ApiRequest from here on
         if not within:
             raise RateLimited(limits["RateLimit-Limit"], limits["RateLimit-Reset"])
         if Scope.STAFF in caller.scopes and not getattr(caller.user, "is_staff", False):
@@ -119,14 +117,10 @@ class Key(HttpBearer):
         return caller.require(scope=self.scope, permission=self.permission)
 
 
-class Session(APIKeyCookie):
-    """The cookie of a person who signed in on a page; writes need the CSRF token."""
+class Session(_Requirements, APIKeyCookie):
+    """The session cookie; writes need the CSRF token, too."""
 
     param_name = settings.SESSION_COOKIE_NAME
-
-    def __init__(self, scope: str, permission: Permission | None = None) -> None:
-        super().__init__()
-        self.scope, self.permission = scope, permission
 
     async def __call__(self, request: HttpRequest) -> Caller | None:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
@@ -139,7 +133,7 @@ class Session(APIKeyCookie):
 
 
 async def _signed_in(request: HttpRequest) -> Caller | None:
-    """Return the person who signed in on a page, or None."""
+    """Return the user of the session, or None."""
     user = await request.auser()
     if not user.is_authenticated:
         return None
@@ -149,12 +143,12 @@ async def _signed_in(request: HttpRequest) -> Caller | None:
 
 
 def needs(scope: str, permission: Permission | None = None) -> list[Any]:
-    """Return the `auth` of a route for callers with this scope and, if one is named, this permission."""
+    """Return the `auth` of a route that requires the scope and the permission."""
     return [Key(scope, permission), Session(scope, permission)]
 
 
 def _secret(authorization: str) -> str | None:
-    """Return what stands behind `Bearer`; None for another scheme."""
+    """Return the bearer token, or None for another scheme."""
     kind, _, secret = authorization.partition(" ")
     return secret.strip() if kind.lower() == "bearer" else None
 
@@ -167,9 +161,9 @@ def caller_of_key(secret: str) -> Caller:
 
 
 def caller_of(scope: Any) -> Caller:
-    """Return who opened a stream: by the key or the session cookie in an ASGI scope. Raise Unauthenticated, Forbidden.
+    """Return the caller of a stream, from an ASGI scope. Raise Unauthenticated or Forbidden.
 
-    A browser sends the cookie from any site, so a caller that lets other sites' pages in must check `Origin` first.
+    The stream must check `Origin` first: browsers send the cookie with requests from any site.
     """
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     if b"authorization" in headers:
@@ -179,22 +173,21 @@ def caller_of(scope: Any) -> Caller:
         return caller_of_key(secret).require(scope=Scope.READ)
     cookie = parse_cookie(headers.get(b"cookie", "")).get(settings.SESSION_COOKIE_NAME)
     store = import_module(settings.SESSION_ENGINE).SessionStore(cookie)
-    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # all that it looks at
+    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]  # reads no more
     if not cookie or not user.is_authenticated:
         raise Unauthenticated
     return Caller(user, frozenset({Scope.READ}))
 
 
-NOBODY: Final = Caller(AnonymousUser(), frozenset())  # type: ignore[arg-type]  # no route that asks who it is lets it in
+NOBODY: Final = Caller(AnonymousUser(), frozenset())  # type: ignore[arg-type]
 
 
 async def anybody(request: HttpRequest) -> Caller:
-    """Return the caller of a route that is open to all. A key that does not work is an error, not an anonymous call."""
+    """Return the caller of a public route, or NOBODY. Raise Unauthenticated for an invalid key."""
     if "Authorization" in request.headers:
         caller = await Key(Scope.READ)(request)
         if caller is None:
             raise Unauthenticated
         return caller
-    if settings.SESSION_COOKIE_NAME in request.COOKIES:
-        return await _signed_in(request) or NOBODY
-    return NOBODY
+    has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return (await _signed_in(request) if has_session else None) or NOBODY

@@ -1,8 +1,8 @@
-"""A lean way into Django, for calls that bring no cookie: of the API, and of an operator's tools.
+"""A lean way into Django for requests without a cookie: API calls and operators' tools.
 
-Django's own handler gives every request a thread context, which costs a fresh thread, two tasks that watch for its end, and
-signals whose receivers each hop to that thread; and nearly every stock middleware hops twice. Such calls need none of this:
-their database work is one hop to a pooled thread (`markets/threads.py`) that gives its connection back by itself.
+Django's own handler gives each request a fresh thread, two tasks that watch for a disconnect, and
+signals whose receivers each hop to that thread; most stock middleware hops twice. API calls need
+none of it: their database work is one hop to a pooled thread (`markets/infra/threads.py`).
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ from django.urls import set_script_prefix
 
 
 class LeanHandler(ASGIHandler):
-    """Django's handler with `settings.LEAN_MIDDLEWARE`, in the task that the server gave."""
+    """Django's handler with `settings.LEAN_MIDDLEWARE`, in the server's own task."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        whole, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.LEAN_MIDDLEWARE
+        full, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.LEAN_MIDDLEWARE
         try:
             super().load_middleware(is_async)
         finally:
-            settings.MIDDLEWARE = whole
+            settings.MIDDLEWARE = full
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -41,27 +41,28 @@ class LeanHandler(ASGIHandler):
             await super().send_response(response, send)
             return
         headers = [
-            (name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()
-        ]
-        headers += [
-            (b"Set-Cookie", morsel.output(header="").strip().encode())
-            for morsel in response.cookies.values()
+            *((name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()),
+            *(
+                (b"Set-Cookie", morsel.output(header="").strip().encode())
+                for morsel in response.cookies.values()
+            ),
         ]
         await send(
             {"type": "http.response.start", "status": response.status_code, "headers": headers}
         )
         await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
-        # Not closed: it holds nothing open, and closing would send `request_finished`, whose receivers are for threads.
+        # The response holds nothing open, so it is not closed: closing would send
+        # `request_finished`, whose receivers expect threads.
 
 
 class Doors:
-    """The lean way for addresses under `prefixes` when no cookie comes along, Django's own for everything else."""
+    """The lean handler for paths under `prefixes` without a cookie; otherwise Django's own."""
 
-    def __init__(self, whole: ASGIHandler, prefixes: tuple[str, ...]) -> None:
-        self.whole, self.lean, self.prefixes = whole, LeanHandler(), prefixes
+    def __init__(self, django: ASGIHandler, prefixes: tuple[str, ...]) -> None:
+        self.django, self.lean, self.prefixes = django, LeanHandler(), prefixes
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         lean = scope["path"].startswith(self.prefixes) and not any(
             name == b"cookie" for name, _ in scope["headers"]
         )
-        await (self.lean if lean else self.whole)(scope, receive, send)
+        await (self.lean if lean else self.django)(scope, receive, send)

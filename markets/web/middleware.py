@@ -1,4 +1,4 @@
-"""Django middleware of our own: native async, so that it costs a request no thread."""
+"""Native async Django middleware, which costs a request no thread."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,25 +12,26 @@ from markets.web import problems
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
-CONTENT_TYPES: Final = {
-    "",
-    "application/json",
-    "text/csv",
-}  # a form's types would also let other sites' pages call
+# The content types of forms are refused: pages of other sites could send those.
+CONTENT_TYPES: Final = {"", "application/json", "text/csv"}
 
-_PAGES: Final = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-_ADMIN: Final = (  # Alpine, which django-unfold uses, evaluates expressions; styles are set inline
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+_LOCKED: Final = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_PAGES: Final = f"default-src 'self'; img-src 'self' data:; {_LOCKED}"
+_ADMIN: Final = (  # django-unfold uses Alpine, which evaluates expressions, and inline styles
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    f"{_LOCKED}"
 )
-_DOCS: Final = "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+_DOCS: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:"
+)
 
 
 def inline(
     stock: type[SecurityMiddleware | CommonMiddleware],
 ) -> Callable[[GetResponse], GetResponse]:
-    """A stock middleware that only computes, without the two thread hops that Django gives it."""
+    """Return a stock middleware that does no I/O, without the two thread hops Django adds."""
 
     @async_only_middleware
     def factory(get_response: GetResponse) -> GetResponse:
@@ -51,22 +52,16 @@ common = inline(CommonMiddleware)
 
 @async_only_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """A Content-Security-Policy for each kind of page."""
-
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
-        policy = (
-            _ADMIN
-            if request.path.startswith("/admin/")
-            else _DOCS
-            if request.path == "/api/v1/docs"
-            else _PAGES
-        )
-        response.headers.setdefault("Content-Security-Policy", policy)
-        response.headers.setdefault("X-Frame-Options", "DENY")
-        response.headers.setdefault(
-            "Permissions-Policy", "camera=(), geolocation=(), microphone=()"
-        )
+        if request.path.startswith("/admin/"):
+            policy = _ADMIN
+        else:
+            policy = _DOCS if request.path == "/api/v1/docs" else _PAGES
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", policy)
+        headers.setdefault("X-Frame-Options", "DENY")
+        headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         return response
 
     return middleware
@@ -74,12 +69,11 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def no_nul(get_response: GetResponse) -> GetResponse:
-    """Refuse a NUL in the query or a cookie: PostgreSQL cannot hold one, and nobody sends one by accident."""
+    """Refuse NUL in the query or a cookie: PostgreSQL cannot store NUL."""
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        if "%00" in request.META["QUERY_STRING"] or any(
-            "\0" in value for value in request.COOKIES.values()
-        ):
+        cookies = "".join(request.COOKIES.values())
+        if "%00" in request.META["QUERY_STRING"] or "\0" in cookies:
             return HttpResponseBadRequest("NUL is not allowed.")
         return await get_response(request)
 
@@ -88,7 +82,7 @@ def no_nul(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def api_problems(get_response: GetResponse) -> GetResponse:
-    """What all of /api/ has in common: problems for the errors that Django itself answers, HEAD, and the rate limit."""
+    """Give all of /api/ problems for Django's own errors, HEAD, and the rate limit's headers."""
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):
@@ -99,13 +93,11 @@ def api_problems(get_response: GetResponse) -> GetResponse:
         if is_head:
             request.method = "GET"
         response = await get_response(request)
-        if (
-            response.status_code >= 400
-            and response.headers.get("Content-Type") != problems.CONTENT_TYPE
-        ):
+        status, content_type = response.status_code, response.headers.get("Content-Type")
+        if status >= 400 and content_type != problems.CONTENT_TYPE:
             allow = response.headers.get("Allow")
             detail = f"{request.method} is not for this address; use {allow}." if allow else ""
-            response = problems.problem(response.status_code, detail=detail)
+            response = problems.problem(status, detail=detail)
             if allow:
                 response.headers["Allow"] = allow
         if is_head and isinstance(response, HttpResponse):

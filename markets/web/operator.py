@@ -1,4 +1,4 @@
-"""For operators: does the process live, can it work, what does it measure."""
+"""For operators: liveness, readiness and metrics."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,36 +12,29 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from markets.infra.threads import in_thread
 
-PATIENCE = 3.0  # seconds for all checks together
+READINESS_SECONDS = 3.0  # for each readiness check; all run at once
 
 
 @require_safe
 async def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 async def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 when all that a request may need answers, 503 with the names of what does not."""
-    checks: dict[str, Callable[[], None]] = {
-        "database": _database,
-        "cache": _cache,
-        "broker": _broker,
-    }
-    answers = await asyncio.gather(*(_outcome(check) for check in checks.values()))
-    named = dict(zip(checks, answers, strict=True))
-    ready = all(answer == "ok" for answer in answers)
-    return JsonResponse(
-        {"status": "ok" if ready else "unavailable", **named}, status=200 if ready else 503
-    )
+    """Return the result of each check, with 503 unless all are "ok"."""
+    checks = {"database": _database, "cache": _cache, "broker": _broker}
+    results = await asyncio.gather(*map(_result, checks.values()))
+    ready = set(results) == {"ok"}
+    body = {"status": "ok" if ready else "unavailable", **dict(zip(checks, results, strict=True))}
+    return JsonResponse(body, status=200 if ready else 503)
 
 
-async def _outcome(check: Callable[[], None]) -> str:
+async def _result(check: Callable[[], None]) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(READINESS_SECONDS):
             await in_thread(check)
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is the answer)
+    except Exception as error:  # noqa: BLE001  (any error is the result)
         return f"failed: {type(error).__name__}"
     return "ok"
 
@@ -62,5 +55,5 @@ def _broker() -> None:
 
 @require_safe
 async def metrics(_request: HttpRequest) -> HttpResponse:
-    """This process's figures, for Prometheus."""
+    """Return this process's metrics for Prometheus."""
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,7 @@
-"""Errors as `application/problem+json` (RFC 9457): the one table from facts to HTTP."""
+"""Errors as `application/problem+json` (RFC 9457), with their HTTP statuses."""
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -31,9 +32,9 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     errors.Busy: 503,
 }
 
-MOST_ERRORS: Final = 50  # told of one request
+MOST_FIELD_ERRORS: Final = 50
 
-# status → (code, title): what is said when nothing more is known
+# by status, the default (code, title)
 TITLES: Final = {
     400: ("bad_request", "The request cannot be read"),
     401: ("unauthenticated", "Authentication is needed"),
@@ -53,41 +54,38 @@ TITLES: Final = {
 
 
 def problem_bytes(status: int, code: str | None = None, detail: str = "", **more: Any) -> bytes:
-    """The body of a problem."""
-    known, title = TITLES.get(status, ("error", "Error"))
-    facts = {
+    default_code, title = TITLES.get(status, ("error", "Error"))
+    body = {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail or title,
-        "code": code or known,
+        "code": code or default_code,
+        "request_id": current_request_id(),
+        **more,
     }
-    return json.dumps(
-        {**facts, "request_id": current_request_id(), **more}, ensure_ascii=False
-    ).encode()
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def problem(status: int, code: str | None = None, detail: str = "", **more: Any) -> HttpResponse:
-    """A problem as a response."""
-    response = HttpResponse(
-        problem_bytes(status, code, detail, **more), status=status, content_type=CONTENT_TYPE
-    )
+    body = problem_bytes(status, code, detail, **more)
+    response = HttpResponse(body, status=status, content_type=CONTENT_TYPE)
     if status == 401:
         response["WWW-Authenticate"] = "Bearer"
     if "retry_after" in more:
         response["Retry-After"] = str(more["retry_after"])
     response["Cache-Control"] = "no-store"
-    response["Content-Length"] = str(len(response.content))
+    response["Content-Length"] = str(len(body))
     return response
 
 
 def problem_of(error: errors.Refused) -> tuple[int, str, str]:
-    """Status, code and detail of a refusal."""
+    """Return the status, code and detail of an error."""
     return STATUS.get(type(error), 409), error.code, str(error)
 
 
 def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
-    """A refusal of a service as a response, with what it knows of fields and rows."""
+    """Return a service's error as a response, with the fields or rows that it names."""
     more: dict[str, Any] = {}
     if isinstance(error, errors.Invalid):
         more["errors"] = [
@@ -100,57 +98,49 @@ def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
     return problem(*problem_of(error), **more)
 
 
-def register(api: NinjaAPI) -> None:
-    """Let every error that reaches the API leave it as a problem."""
-    api.add_exception_handler(errors.Refused, refused)  # type: ignore[arg-type]
-
-    @api.exception_handler(ValidationError)
-    def invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-        found = [
-            {"field": _field(item["loc"]), "message": str(item["msg"])}
-            for item in error.errors[:MOST_ERRORS]
-        ]
-        return problem(
-            422, detail="; ".join(f"{e['field']}: {e['message']}" for e in found[:5]), errors=found
-        )
-
-    @api.exception_handler(AuthenticationError)
-    def unauthenticated(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
-        return problem(401, detail=str(errors.Unauthenticated()))
-
-    @api.exception_handler(HttpError)
-    def http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
-        return problem(error.status_code, detail=str(error))
-
-    @api.exception_handler(Http404)
-    def not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
-        return problem(404)
-
-    @api.exception_handler(RequestDataTooBig)
-    def too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
-        return problem(
-            413, detail="A request has at most 4 MB; split an import into several files."
-        )
-
-    @api.exception_handler(SuspiciousOperation)  # such as a thousand parameters
-    def suspicious(_request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
-        return problem(400, detail=str(error))
-
-    @api.exception_handler(OperationalError)
-    @api.exception_handler(InterfaceError)
-    def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
-        note_failure(error)
-        return refused(request, errors.Busy())
-
-    @api.exception_handler(Exception)
-    def failed(_request: HttpRequest, error: Exception) -> HttpResponse:
-        note_failure(error)
-        return problem(
-            500, detail="The error has been logged; quote the request_id when you report it."
-        )
+def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    found = [
+        {"field": _field(item["loc"]), "message": str(item["msg"])}
+        for item in error.errors[:MOST_FIELD_ERRORS]
+    ]
+    detail = "; ".join(f"{e['field']}: {e['message']}" for e in found[:5])
+    return problem(422, detail=detail, errors=found)
 
 
 def _field(location: tuple[Any, ...]) -> str:
-    """`("body", "draft", "name")` is `name` to whoever sent it: Ninja puts the source and the argument's name in front."""
+    """Return the location without Ninja's prefix: `("body", "draft", "name")` becomes `name`."""
     parts = [str(part) for part in location]
     return ".".join(parts[2:] if parts[0] == "body" and len(parts) > 2 else parts[1:]) or parts[0]
+
+
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    note_failure(error)
+    return refused(request, errors.Busy())
+
+
+def _failed(_request: HttpRequest, error: Exception) -> HttpResponse:
+    note_failure(error)
+    detail = "The error has been logged; quote the request_id when you report it."
+    return problem(500, detail=detail)
+
+
+TOO_LARGE: Final = "A request has at most 4 MB; split an import into several files."
+
+HANDLERS: Final[dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]]] = {
+    errors.Refused: refused,
+    ValidationError: _invalid,
+    AuthenticationError: lambda *_: problem(401, detail=str(errors.Unauthenticated())),
+    HttpError: lambda _, error: problem(error.status_code, detail=str(error)),
+    Http404: lambda *_: problem(404),
+    RequestDataTooBig: lambda *_: problem(413, detail=TOO_LARGE),
+    SuspiciousOperation: lambda _, error: problem(400, detail=str(error)),  # too many parameters
+    OperationalError: _unavailable,
+    InterfaceError: _unavailable,
+    Exception: _failed,
+}
+
+
+def register(api: NinjaAPI) -> None:
+    """Turn every error of the API into a problem."""
+    for kind, handler in HANDLERS.items():
+        api.add_exception_handler(kind, handler)

@@ -127,7 +127,7 @@ def dead_redis(settings, monkeypatch):
     monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"})
     monkeypatch.setattr(shared, "redis", redis.Redis())
     monkeypatch.setattr(shared, "_missed", {})
-    monkeypatch.setattr(redis, "RETRY_AFTER", 3600)
+    monkeypatch.setattr(redis, "RETRY_SECONDS", 3600)
     del caches["default"]
     yield
     del caches["default"]
@@ -187,7 +187,7 @@ def test_an_event_that_is_told_of_after_a_later_one_does_not_lower_the_floor(mar
 
 
 def test_connections_that_died_together_are_one_outage(market, monkeypatch, caplog):
-    monkeypatch.setattr(redis, "RETRY_AFTER", 0.1)
+    monkeypatch.setattr(redis, "RETRY_SECONDS", 0.1)
 
     async def many(number):
         return await asyncio.gather(*(shared.redis.aask(lambda client: client.ping(), None) for _ in range(number)))

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markets.domain.amounts import LARGEST, to_micro, to_text
+from markets.domain.amounts import LARGEST_AMOUNT, to_micro, to_text
 
 
-@given(st.integers(-LARGEST, LARGEST))
+@given(st.integers(-LARGEST_AMOUNT, LARGEST_AMOUNT))
 def test_every_amount_survives_the_way_out_and_back(micro):
     assert to_micro(to_text(micro)) == micro
 

@@ -14,14 +14,18 @@ from tests.support.real import load_questions
 pytestmark = needs_chromium
 
 
-def test_a_market_edited_in_the_admin_changes_on_the_open_page_the_stream_and_the_api(server, worker, alice, browser, page):
+def test_a_market_edited_in_the_admin_changes_on_the_open_page_the_stream_and_the_api(
+    server, worker, alice, browser, page
+):
     load_questions()
     market = Market.objects.filter(status="active").order_by("pk").first()
     page.goto(f"{server.url}{market.get_absolute_url()}")
     page.wait_for_selector("text=live")
     assert page.inner_text("h1") == market.name
 
-    with httpx.stream("GET", f"{server.url}/api/v1/markets/{market.pk}/stream", timeout=20) as response:
+    with httpx.stream(
+        "GET", f"{server.url}/api/v1/markets/{market.pk}/stream", timeout=20
+    ) as response:
         lines = response.iter_lines()
         assert next(line for line in lines if line.startswith("event: ")) == "event: snapshot"
 
@@ -33,14 +37,19 @@ def test_a_market_edited_in_the_admin_changes_on_the_open_page_the_stream_and_th
 
         page.locator("h1", has_text="Will this very test pass?").wait_for(timeout=5000)
         assert page.title().startswith("Will this very test pass?")
-        assert next(line for line in lines if line.startswith("event: market")) == "event: market.updated"
+        assert (
+            next(line for line in lines if line.startswith("event: market"))
+            == "event: market.updated"
+        )
         event = json.loads(next(line for line in lines if line.startswith("data: "))[6:])
         assert event["changes"]["name"] == {"from": market.name, "to": "Will this very test pass?"}
         admin.wait_for_selector("text=was changed successfully")
     read = httpx.get(f"{server.url}/api/v1/markets/{market.pk}").json()
     assert (read["name"], read["seq"]) == ("Will this very test pass?", event["seq"])
     wait_for(lambda: not Event.objects.filter(pending=True).exists(), 60)
-    found = httpx.get(f"{server.url}/api/v1/markets/", params={"search": "this very test"}).json()["items"]
+    found = httpx.get(f"{server.url}/api/v1/markets/", params={"search": "this very test"}).json()[
+        "items"
+    ]
     assert found[0]["id"] == market.pk
 
 
@@ -51,7 +60,9 @@ def test_from_commit_to_the_open_page_takes_less_than_a_second(server, market, p
     page.wait_for_selector("text=live")
     delays = []
     for number in range(5):
-        catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": f"Name {number}?"})
+        catalogue.edit_market(
+            market_id=market.pk, actor=None, now=NOW, changes={"name": f"Name {number}?"}
+        )
         begun = time.monotonic()
         page.locator("h1", has_text=f"Name {number}?").wait_for(timeout=5000)
         delays.append(time.monotonic() - begun)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.support.people import PASSWORD
 
@@ -28,11 +29,10 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
-        "1"  # Playwright's loop runs in this thread; the database is used between its calls
-    )
+    """One for a module, none of whose tests is async: Playwright's loop runs in this thread until the module ends."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # the database is used between Playwright's calls
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -44,17 +44,65 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page that fails the test when a script of it fails or something is blocked."""
     page = browser.new_page()
+    page.set_default_timeout(10_000)
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: (complaints.append(f"a script of the text ran: {dialog.message}"), dialog.dismiss()))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    page.on(
+        "dialog",
+        lambda dialog: (
+            complaints.append(f"a script of the text ran: {dialog.message}"),
+            dialog.dismiss(),
+        ),
+    )
     yield page
+    page.close()
     assert not complaints
 
 
 def sign_in_by_hand(page: Page, server: Any, name: str) -> None:
-    page.goto(f"{server.url}/admin/login/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.click("button[type=submit]")
-    page.wait_for_selector("text=Markets")
+    page.goto(f"{server.url}/admin/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{server.url}/admin/")
+
+
+def open_list(page: Page, name: str) -> None:
+    """By the link of the sidebar; of its two levels the inner one is the models'."""
+    sidebar(page, name).click()
+    page.get_by_role("heading", name=name).first.wait_for()
+
+
+def sidebar(page: Page, name: str) -> Locator:
+    lists = page.get_by_role("navigation").get_by_role("list").get_by_role("list")
+    return lists.get_by_role("link", name=name, exact=True)
+
+
+def tick(page: Page, row: str) -> None:
+    page.get_by_role("row", name=row).get_by_role("checkbox").check()
+
+
+def offered(page: Page) -> dict[str, str]:
+    """The actions to choose from: the first word of each, and all of it."""
+    options = page.get_by_label("Select action to run").get_by_role("option").all_inner_texts()
+    return {option.split()[0]: option for option in options if option != "Select action"}
+
+
+def choose(page: Page, row: str, action: str, **beside: str) -> Locator:
+    """Tick the row, choose the action by its first word, fill what stands beside it; give the button that runs it."""
+    tick(page, row)
+    page.get_by_label("Select action to run").select_option(label=offered(page)[action])
+    for label, text in beside.items():
+        page.get_by_label(label, exact=True).fill(text)
+    return page.get_by_role("button", name="Run", exact=True)
+
+
+def picture(page: Page, name: str) -> None:
+    """For people to look at, when they ask: `PICTURES=1`."""
+    if os.environ.get("PICTURES"):
+        Path("/tmp/journeys").mkdir(exist_ok=True)
+        page.screenshot(path=f"/tmp/journeys/{name}.png")

@@ -7,11 +7,11 @@ from config import daphne
 from markets.infra import threads
 from markets.live import relay, viewer
 
-daphne.LONGEST_REQUEST = 2
+daphne.MAX_REQUEST_SECONDS = 2
 threads.HOP_SECONDS = 3
-viewer.LONGEST_WRITE = 3
-viewer.LONGEST_STREAM = float(os.environ["LONGEST_STREAM"])
-relay.RECHECK_EVERY = 1
+viewer.MOST_WRITE_SECONDS = 3
+viewer.MOST_STREAM_SECONDS = float(os.environ["LONGEST_STREAM"])
+relay.RECHECK_SECONDS = 1
 
 if __name__ == "__main__":
     daphne.Command.entrypoint()

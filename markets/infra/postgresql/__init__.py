@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, for a database that may go away, be busy, or fall silent."""
+"""The backend that `settings.DATABASES` names."""

@@ -1,4 +1,4 @@
-"""`manage.py audit_ledger`: check every promise about money and the log."""
+"""`manage.py audit_ledger`: check the ledger, the positions and the event log."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from markets.services.auditing import audit_ledger
 
 
 class Command(BaseCommand):
-    help = "Check the ledger, the positions and the event log on the whole database. Exit code 1 when anything is wrong."
+    help = "Check the ledger, the positions and the event log. Exit code 1 when anything is wrong."
 
     def handle(self, **_options: Any) -> None:
         run = audit_ledger(now=timezone.now())

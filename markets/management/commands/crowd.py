@@ -14,30 +14,17 @@ from markets.services import keys
 
 
 class Command(BaseCommand):
-    help = "Trade with simulated traders. With --key on any instance; without, with traders made in this one's database."
+    help = "Trade with simulated traders. Without --key they are made in this instance's database."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "url",
-            nargs="?",
-            default="http://127.0.0.1:8000",
-            help="the instance (default: %(default)s)",
-        )
-        parser.add_argument(
-            "--key",
-            action="append",
-            default=[],
-            help="an API key with the scope trade; repeat for more traders",
-        )
-        parser.add_argument(
-            "--traders", type=int, default=12, help="how many to make where no key is given"
-        )
-        parser.add_argument(
-            "--per-second", type=float, default=2.0, help="actions of all traders together"
-        )
-        parser.add_argument(
-            "--seconds", type=float, help="stop after so long (default: run until ended)"
-        )
+        add = parser.add_argument
+        local = "http://127.0.0.1:8000"
+        add("url", nargs="?", default=local, help="the instance (default: %(default)s)")
+        many = "an API key with the scope trade; repeat for more traders"
+        add("--key", action="append", default=[], help=many)
+        add("--traders", type=int, default=12, help="how many to make where no key is given")
+        add("--per-second", type=float, default=2.0, help="actions of all traders together")
+        add("--seconds", type=float, help="stop after so long (default: run until ended)")
 
     def handle(
         self,
@@ -51,16 +38,16 @@ class Command(BaseCommand):
     ) -> None:
         if per_second <= 0 or traders < 1:
             raise CommandError("--per-second and --traders must be more than 0.")
-        keys = key or [make_trader(number) for number in range(1, traders + 1)]
+        secrets = key or [make_trader(number) for number in range(1, traders + 1)]
         try:
-            made = asyncio.run(bots.run(url, keys, per_second=per_second, seconds=seconds))
+            made = asyncio.run(bots.run(url, secrets, per_second=per_second, seconds=seconds))
         except PermissionError as error:
             raise CommandError(f"The server refused a key: {error}") from None
         self.stdout.write(f"{made} trades made.")
 
 
 def make_trader(number: int) -> str:
-    """A user of this instance who cannot sign in, and a new key for them; keys of earlier runs end."""
+    """Return a new API key of a user who cannot sign in; revoke the user's earlier keys."""
     users = get_user_model()._default_manager
     name = f"crowd-{number:02}"
     user = users.filter(**{users.model.USERNAME_FIELD: name}).first() or users.create_user(name)

@@ -1,4 +1,4 @@
-"""`manage.py import_markets FILE`: bring in markets from CSV or JSON."""
+"""`manage.py import_markets FILE`: import markets from CSV or JSON."""
 
 import sys
 from argparse import ArgumentParser
@@ -14,15 +14,12 @@ from markets.services import importing
 
 
 class Command(BaseCommand):
-    help = "Import markets from a CSV or JSON file: all rows or none. A row whose external_id is known is left alone."
+    help = "Import a CSV or JSON file, all rows or none. A row with a known external_id is skipped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "file", type=Path, help="a .csv or .json file; see README for the columns"
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="check every row and change nothing"
-        )
+        columns = "a .csv or .json file; see README for the columns"
+        parser.add_argument("file", type=Path, help=columns)
+        parser.add_argument("--dry-run", action="store_true", help="check and change nothing")
 
     def handle(self, *, file: Path, dry_run: bool, **_options: Any) -> None:
         try:

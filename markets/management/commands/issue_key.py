@@ -1,4 +1,4 @@
-"""`manage.py issue_key USER --scope read`: an API key for anybody, printed once."""
+"""`manage.py issue_key USER --scope read`: make and print an API key."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,14 +13,14 @@ from markets.services import keys
 
 
 class Command(BaseCommand):
-    help = "Issue an API key for a user and print it. It is shown this once and stored as a hash."
+    help = "Issue an API key for a user and print it. The database stores only a hash of the key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("user", help="the user's name")
-        parser.add_argument(
-            "--scope", action="append", choices=Scope.values, help="repeat for more (default: read)"
-        )
-        parser.add_argument("--name", default="command line", help="what the key is for")
+        add = parser.add_argument
+        add("user", help="the user's name")
+        scopes = "repeat for more (default: read)"
+        add("--scope", action="append", choices=Scope.values, help=scopes)
+        add("--name", default="command line", help="what the key is for")
 
     def handle(self, *, user: str, scope: list[str] | None, name: str, **_options: Any) -> None:
         users = get_user_model()._default_manager
@@ -28,8 +28,9 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no user {user!r}. manage.py createsuperuser makes one.")
         try:
-            scopes = scope or [Scope.READ]
-            _, secret = keys.issue_key(user=owner, now=timezone.now(), name=name, scopes=scopes)
+            _, secret = keys.issue_key(
+                user=owner, now=timezone.now(), name=name, scopes=scope or [Scope.READ]
+            )
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(secret)

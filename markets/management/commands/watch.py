@@ -1,4 +1,4 @@
-"""`manage.py watch`: prices as they move, in the terminal. A client of the public streams, and of nothing else."""
+"""`manage.py watch`: live prices in the terminal, from the public streams."""
 
 import asyncio
 import contextlib
@@ -11,42 +11,37 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from httpx_sse import SSEError, aconnect_sse
-from rich.console import Console
+from rich import get_console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
-FRESH: Final = 3.0  # seconds that a change stands out
-SHOWN: Final = 4  # prices of a market
+HIGHLIGHT_SECONDS: Final = 3.0
+MAX_PRICES: Final = 4  # of a market
 
 
 class Command(BaseCommand):
     help = "Watch prices move: all markets, or those whose numbers are given. Ctrl-C ends it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("markets", nargs="*", type=int, metavar="MARKET")
-        parser.add_argument(
-            "--url", default=settings.BASE_URL, help="the instance (default: %(default)s)"
-        )
-        parser.add_argument("--seconds", type=float, help="end by itself after so long")
+        add = parser.add_argument
+        add("markets", nargs="*", type=int, metavar="MARKET")
+        add("--url", default=settings.BASE_URL, help="the instance (default: %(default)s)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        board = Board(options["url"])
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(board.run(options["markets"], options["seconds"]))
-        if board.refusal:
-            raise CommandError(board.refusal)
+            asyncio.run(Board(options["url"]).run(options["markets"]))
 
 
 @dataclass
 class Row:
-    """What is known of a market. Prices are by outcome, in the outcomes' order."""
+    """A market. Prices are by outcome id, in the order of the outcomes."""
 
-    name: str = ""
+    name: str
     status: str = ""
     prices: dict[str, float] = field(default_factory=dict)
-    first: dict[str, float] = field(default_factory=dict)  # the prices when watching began
-    last: str = ""  # what happened last
-    moved_at: float = 0.0
+    first_prices: dict[str, float] = field(default_factory=dict)
+    last_event: str = ""
+    changed_at: float = 0.0
 
 
 class Board:
@@ -57,95 +52,85 @@ class Board:
         self.rows: dict[int, Row] = {}
         self.state = "connecting"
         self.events = 0
-        self.refusal = ""
 
-    async def run(self, markets: list[int], seconds: float | None) -> None:
+    async def run(self, markets: list[int]) -> None:
         paths = [f"/{number}/stream" for number in markets] or ["/stream"]
-        console = Console()
-        with Live(
-            console=console, get_renderable=lambda: self.table(console.height), refresh_per_second=5
-        ):
+        with Live(get_renderable=lambda: self.table(get_console().height)):
             async with httpx.AsyncClient(timeout=httpx.Timeout(10, read=30)) as client:
-                following = [
-                    asyncio.create_task(self.follow(client, self.url + path)) for path in paths
-                ]
-                await asyncio.wait(following, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                for task in following:
-                    task.cancel()
+                await asyncio.gather(*(self.follow(client, self.url + path) for path in paths))
 
     async def follow(self, client: httpx.AsyncClient, url: str) -> None:
-        """Read one stream for ever, coming back after each end as the server asked."""
-        position, pause = "", 2.0
+        """Read one stream and resume after each end. Raise CommandError when it does not exist."""
+        cursor, retry_seconds = "", 2.0
         while True:
             try:
-                headers = {"Last-Event-ID": position} if position else {}
+                headers = {"Last-Event-ID": cursor} if cursor else {}
                 async with aconnect_sse(client, "GET", url, headers=headers) as source:
                     if source.response.status_code in {404, 422}:
                         await source.response.aread()
-                        self.refusal = source.response.json()["detail"]
-                        return
+                        raise CommandError(source.response.json()["detail"])
                     source.response.raise_for_status()
                     self.state = "live"
                     async for event in source.aiter_sse():
-                        position, pause = event.id, (event.retry or pause * 1000) / 1000
+                        cursor = event.id
+                        if event.retry:
+                            retry_seconds = event.retry / 1000
                         if event.data:
-                            self.hear(json.loads(event.data))
+                            self.apply(json.loads(event.data))
             except (httpx.HTTPError, SSEError):
                 pass
             self.state = "reconnecting"
-            await asyncio.sleep(pause)
+            await asyncio.sleep(retry_seconds)
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def apply(self, message: dict[str, Any]) -> None:
+        """Put a snapshot or an event into the rows."""
         if message["type"] == "snapshot":
             for market in message.get("markets") or [{**message["market"], **message}]:
-                self.show(
-                    market["market_id"],
-                    market["prices"],
-                    name=market["name"],
-                    status=market["status"],
-                )
+                row = self.update(market)
+                row.name, row.status = market["name"], market["status"]
             return
         self.events += 1
-        row = self.show(message["market_id"], message["prices"])
-        row.last, row.moved_at = f"{message['at'][11:19]} {message['type']}", time.monotonic()
+        row = self.update(message)
+        row.last_event = f"{message['at'][11:19]} {message['type']}"
+        row.changed_at = time.monotonic()
+        row.status = message.get("status", row.status)
         if "name" in message.get("changes", {}):
             row.name = message["changes"]["name"]["to"]
-        row.status = message.get("status", row.status)
 
-    def show(self, market_id: int, prices: dict[str, str], **facts: str) -> Row:
-        row = self.rows.setdefault(market_id, Row(name=f"Market {market_id}"))
-        row.prices = {outcome: float(price) for outcome, price in prices.items()}
-        row.first = row.first or row.prices
-        for name, value in facts.items():
-            setattr(row, name, value)
+    def update(self, message: dict[str, Any]) -> Row:
+        """Set the prices of the message's market, and return its row."""
+        number = message["market_id"]
+        row = self.rows.setdefault(number, Row(f"Market {number}"))
+        row.prices = {outcome: float(price) for outcome, price in message["prices"].items()}
+        row.first_prices = row.first_prices or row.prices
         return row
 
     def table(self, height: int) -> Table:
-        """The markets that moved last, as many as fit."""
-        caption = f"{self.state} · {len(self.rows)} markets · {self.events} events"
-        table = Table(caption=caption, expand=True)
-        table.add_column("#", justify="right")
-        table.add_column("Market", ratio=3, no_wrap=True)
-        table.add_column("Status")
-        table.add_column("Prices", ratio=2, no_wrap=True)
-        table.add_column("Last")
+        """Return the markets that changed last, as many as fit."""
+        table = Table(
+            Column("#", justify="right"),
+            Column("Market", ratio=3, no_wrap=True),
+            "Status",
+            Column("Prices", ratio=2, no_wrap=True),
+            "Last",
+            caption=f"{self.state} · {len(self.rows)} markets · {self.events} events",
+            expand=True,
+        )
         now = time.monotonic()
-        lively = sorted(self.rows.items(), key=lambda item: (-item[1].moved_at, item[0]))
-        for market_id, row in lively[: max(3, height - 6)]:
-            style = "bold" if now - row.moved_at < FRESH else ""
-            table.add_row(
-                str(market_id), row.name, row.status, prices_text(row), row.last, style=style
-            )
+        newest = sorted(self.rows.items(), key=lambda item: (-item[1].changed_at, item[0]))
+        for number, row in newest[: max(3, height - 6)]:
+            style = "bold" if now - row.changed_at < HIGHLIGHT_SECONDS else ""
+            cells = (str(number), row.name, row.status, prices_text(row), row.last_event)
+            table.add_row(*cells, style=style)
         return table
 
 
 def prices_text(row: Row) -> str:
-    """The prices, each with the way it went since watching began."""
+    """Return the prices, each with the direction since watching began."""
     parts = []
-    for outcome, price in list(row.prices.items())[:SHOWN]:
-        change = price - row.first.get(outcome, price)
-        colour = "green" if change > 0 else "red" if change < 0 else ""
-        arrow = "▲" if change > 0 else "▼" if change < 0 else " "
+    for outcome, price in list(row.prices.items())[:MAX_PRICES]:
+        change = price - row.first_prices.get(outcome, price)
+        colour, arrow = ("green", "▲") if change > 0 else ("red", "▼") if change < 0 else ("", " ")
         text = f"{price:6.1%}{arrow}"
         parts.append(f"[{colour}]{text}[/]" if colour else text)
-    return " ".join(parts) + (" …" if len(row.prices) > SHOWN else "")
+    return " ".join(parts) + (" …" if len(row.prices) > MAX_PRICES else "")

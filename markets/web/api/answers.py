@@ -1,8 +1,8 @@
-"""How routes answer: finished bytes with an ETag, and the preconditions that go with it."""
+"""Responses with an ETag, and the If-Match precondition."""
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -28,37 +28,42 @@ class PreconditionRequired(Refused):
 def public(
     request: HttpRequest, body: bytes, *, about: int, to_staff: bool = False
 ) -> HttpResponse:
-    """A read that anybody may make (or staff's view of it): with `ETag`, `Cache-Control`, and 304 for who has it already.
+    """Return a response with an ETag, or 304 if the client holds the same body.
 
-    `about` is the id of the market that it speaks of, or `shared.EVERY`; the hot tier keeps the answer until that moves.
+    Unless `to_staff`, the hot tier caches the response until the next event of `about`: a market
+    id, `shared.ALL_MARKETS` or `shared.CATALOGUE`.
     """
-    kept = not to_staff and hot.share(request, about)
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    has_it = not kept and hot.matches(
-        request.headers.get("If-None-Match", "").encode(), tag.encode()
-    )
-    response = (
-        HttpResponse(status=304) if has_it else HttpResponse(body, content_type="application/json")
-    )
-    response["ETag"] = tag
+    cached = not to_staff and hot.share(request, about)
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    known = request.headers.get("If-None-Match", "").encode()
+    if not cached and hot.matches(known, etag.encode()):
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(body, content_type="application/json")
+    response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache" if to_staff else "public, no-cache"
     response["Vary"] = "Authorization, Cookie"
     return response
 
 
 def without_parameters(request: HttpRequest) -> None:
-    """Raise Invalid when an address that takes no parameters got some (`schemas.Parameters` is for those that do)."""
+    """Raise Invalid if the request has query parameters."""
     if request.GET:
         raise Invalid(**{next(iter(request.GET))[:40]: "This address takes no parameters."})
 
 
 def page(found: Page[M], present: Callable[[M], dict[str, Any]]) -> bytes:
-    """Return one page of a list as JSON, each row as the presenter shows it."""
+    """Return a page as JSON, each row through `present`."""
     return encode({"items": [present(row) for row in found.items], "next": found.next})
 
 
+def whole_list(items: Iterable[dict[str, Any]]) -> bytes:
+    """Return a list without further pages as JSON."""
+    return encode({"items": list(items), "next": None})
+
+
 def private(value: object, *, status: int = 200) -> HttpResponse:
-    """Return an answer for its caller alone: of finished bytes, or of what becomes JSON."""
+    """Return a response that must not be cached. A `value` other than bytes becomes JSON."""
     body = value if isinstance(value, bytes) else encode(value)
     response = HttpResponse(body, status=status, content_type="application/json")
     response["Cache-Control"] = "private, no-store"
@@ -66,7 +71,10 @@ def private(value: object, *, status: int = 200) -> HttpResponse:
 
 
 def expected_version(request: HttpRequest, *, needed: bool = False) -> int | None:
-    """The version in `If-Match`, written as `7`, `"7"` or `W/"7"`; None without the header. Raises Invalid."""
+    """Return the version in `If-Match`: `7`, `"7"` or `W/"7"`; None without the header.
+
+    Raise Invalid, or PreconditionRequired if the header is `needed` and missing.
+    """
     given = request.headers.get("If-Match")
     if given is None:
         if needed:

@@ -1,28 +1,27 @@
-"""Reading the catalogue: anybody may."""
+"""Public reads of markets."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpResponse
 from ninja import Path, Query, Router
 
 from markets.caching import shared
-from markets.caching.shared import EVERY, SHELVES
+from markets.caching.shared import ALL_MARKETS, CATALOGUE
 from markets.domain.permissions import Permission, forbidden
 from markets.infra.threads import in_thread
 from markets.presenters.event import present_event
 from markets.presenters.market import present_market
 from markets.selectors import catalogue, history, markets
 from markets.web.api import answers
-from markets.web.api.schemas.event import EventFilters, EventsOut
-from markets.web.api.schemas.market import MarketFilters, MarketOut, MarketsOut
-from markets.web.api.schemas.shelf import ShelvesOut
+from markets.web.api.schemas.requests import EventFilters, MarketFilters
+from markets.web.api.schemas.responses import EventsOut, MarketOut, MarketsOut, ShelvesOut
 from markets.web.auth import ApiRequest, anybody
 
 router = Router(tags=["markets"], auth=anybody)
 shelves = Router(tags=["markets"], auth=anybody)
 
-MarketId: Any = Path(..., ge=1, le=2**63 - 1)  # type: ignore[type-arg]
+MarketId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.get("/", response=MarketsOut, summary="Markets, filtered, searched and sorted")
@@ -36,11 +35,11 @@ async def list_markets(request: ApiRequest, filters: Query[MarketFilters]) -> Ht
         page = catalogue.listed(text=filters.search, drafts=drafts, **wanted)
         return answers.page(page, present_market)
 
-    return answers.public(request, await in_thread(make), about=EVERY, to_staff=drafts)
+    return answers.public(request, await in_thread(make), about=ALL_MARKETS, to_staff=drafts)
 
 
 @router.get("/{int:market_id}", response=MarketOut, summary="One market")
-async def get_market(request: ApiRequest, market_id: int = MarketId) -> HttpResponse:
+async def get_market(request: ApiRequest, market_id: MarketId) -> HttpResponse:
     answers.without_parameters(request)
     drafts = request.auth.may(Permission.SEE_DRAFTS)
     body = await (in_thread(_read_any, market_id) if drafts else shared.aread_market(market_id))
@@ -53,15 +52,14 @@ def _read_any(market_id: int) -> bytes:
 
 @router.get("/{int:market_id}/events", response=EventsOut, summary="The market's log, oldest first")
 async def list_events(
-    request: ApiRequest, filters: Query[EventFilters], market_id: int = MarketId
+    request: ApiRequest, filters: Query[EventFilters], market_id: MarketId
 ) -> HttpResponse:
     drafts = request.auth.may(Permission.SEE_DRAFTS)
 
     def make() -> bytes:
         markets.head(market_id, drafts=drafts)
-        return answers.page(
-            history.event_page(market_id, drafts=drafts, **filters.dict()), present_event
-        )
+        found = history.event_page(market_id, drafts=drafts, **filters.dict())
+        return answers.page(found, present_event)
 
     return answers.public(request, await in_thread(make), about=market_id, to_staff=drafts)
 
@@ -80,5 +78,5 @@ async def list_tags(request: ApiRequest) -> HttpResponse:
 
 async def _shelf(request: ApiRequest, counted: Callable[[], list[dict[str, Any]]]) -> HttpResponse:
     answers.without_parameters(request)
-    items = await in_thread(counted)
-    return answers.public(request, shared.encode({"items": items, "next": None}), about=SHELVES)
+    body = answers.whole_list(await in_thread(counted))
+    return answers.public(request, body, about=CATALOGUE)

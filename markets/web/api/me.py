@@ -1,4 +1,4 @@
-"""What is the caller's own: money, holdings, trades, keys."""
+"""The caller's own balance, positions, trades and keys."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +12,20 @@ from ninja import Query, Router
 from markets.infra.threads import in_thread
 from markets.presenters.key import present_key
 from markets.presenters.portfolio import present_position, present_posting, present_summary
-from markets.presenters.trade import present_own_trade
+from markets.presenters.trading import present_own_trade
 from markets.selectors import portfolio
 from markets.selectors.pages import page
 from markets.services import keys
 from markets.web.api import answers
-from markets.web.api.schemas.base import Paging
-from markets.web.api.schemas.key import KeyIn, KeyMadeOut, KeysOut
-from markets.web.api.schemas.me import MeOut, PositionsOut, StatementOut
-from markets.web.api.schemas.trading import OwnTradesOut
+from markets.web.api.schemas.requests import KeyIn, Paging
+from markets.web.api.schemas.responses import (
+    KeyMadeOut,
+    KeysOut,
+    MeOut,
+    OwnTradesOut,
+    PositionsOut,
+    StatementOut,
+)
 from markets.web.auth import ApiRequest, needs
 
 router = Router(tags=["me"], auth=needs("read"))
@@ -40,7 +45,7 @@ async def _page(
     rows: Callable[[AbstractBaseUser], QuerySet[Any]],
     present: Callable[[Any], dict[str, Any]],
 ) -> HttpResponse:
-    """Answer with one page, newest first, of rows that belong to the caller."""
+    """Answer with a page of the caller's rows, newest first."""
 
     def work(user: AbstractBaseUser) -> bytes:
         return answers.page(page(rows(user), order=["-id"], **paging.dict()), present)

@@ -1,4 +1,4 @@
-"""Reports: asked for, built in the background, fetched when done."""
+"""Reports, which a worker builds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from markets.presenters.report import present_report
 from markets.selectors import reports
 from markets.services.reporting import request_report
 from markets.web.api import answers
-from markets.web.api.schemas.report import ReportIn, ReportOut
+from markets.web.api.schemas.requests import ReportIn
+from markets.web.api.schemas.responses import ReportOut
 from markets.web.auth import ApiRequest, needs
 from markets.web.problems import problem
 

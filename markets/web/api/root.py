@@ -1,4 +1,4 @@
-"""The API as one object, and the OpenAPI document."""
+"""The API and its OpenAPI document."""
 
 from typing import Any
 
@@ -6,8 +6,10 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from markets.web import problems
-from markets.web.api import markets, me, reports, staff, trading  # noqa: F401  (they add their routes to the router of `markets`)
-from markets.web.api.schemas.problem import ProblemOut
+
+# `staff` and `trading` add their routes to the router of `markets`.
+from markets.web.api import markets, me, reports, staff, trading  # noqa: F401
+from markets.web.api.schemas.responses import ProblemOut
 
 ALWAYS = (400, 404, 422, 429, 500)
 WITH_AUTH = (401, 403)
@@ -15,7 +17,7 @@ WITH_BODY = (409, 412, 413, 428)
 
 
 class BellwetherAPI(NinjaAPI):
-    """Describes every operation's errors in one place."""
+    """Adds the errors to the description of each operation."""
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**options)
@@ -45,14 +47,13 @@ api = BellwetherAPI(
     title="Bellwether",
     version="1",
     urls_namespace="api-1",
-    description="A self-hosted prediction market. Amounts are decimal strings; errors are RFC 9457 problems.",
+    description="A self-hosted prediction market. "
+    "Amounts are decimal strings; errors are RFC 9457 problems.",
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
 problems.register(api)
-api.add_router(
-    "/markets", markets.router
-)  # `staff` and `trading` add their routes to it: reads and writes share addresses
+api.add_router("/markets", markets.router)
 api.add_router("", markets.shelves)
 api.add_router("/me", me.router)
 api.add_router("/reports", reports.router)

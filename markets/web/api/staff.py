@@ -1,8 +1,8 @@
-"""Managing markets: for callers with the scope `staff` and the permission that the route names."""
+"""Routes for staff: each needs the scope `staff` and a permission."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -16,30 +16,30 @@ from markets.domain.text import OutcomeDraft
 from markets.infra.threads import in_thread, in_thread_for_long
 from markets.models import Market
 from markets.presenters.market import present_market
-from markets.presenters.settlement import present_settlement
+from markets.presenters.trading import present_settlement
 from markets.selectors import markets
 from markets.services import catalogue, importing, lifecycle, resolution
 from markets.services.actor import Actor
-from markets.services.catalogue import MarketChanges, MarketFacts
+from markets.services.catalogue import MarketChanges, NewMarket
 from markets.web.api import answers
 from markets.web.api.markets import MarketId, router
-from markets.web.api.schemas.market import (
+from markets.web.api.schemas.requests import (
     CancelIn,
     ImportOptions,
-    ImportOut,
     MarketIn,
-    MarketOut,
     MarketPatch,
     NothingIn,
     OutcomeIn,
     ResolveIn,
-    SettlementOut,
 )
+from markets.web.api.schemas.responses import ImportOut, MarketOut, SettlementOut
 from markets.web.auth import ApiRequest, needs
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def staff(permission: Permission) -> Any:
-    """Return what the routes have in common that need this permission."""
+    """Return the keywords of a route that needs the permission."""
     return {"auth": needs("staff", permission), "tags": ["staff"]}
 
 
@@ -67,7 +67,7 @@ TABLE = {
 async def change(
     service: Callable[[Actor, datetime], Market], request: ApiRequest
 ) -> dict[str, Any]:
-    """Run a service for the caller; return the market as it then is."""
+    """Run a service as the caller; return the market as JSON."""
 
     def work() -> dict[str, Any]:
         market = service(request.auth.user, timezone.now())
@@ -84,11 +84,11 @@ def _drafts(outcomes: list[OutcomeIn]) -> list[OutcomeDraft]:
 async def create_market(request: ApiRequest, market: MarketIn) -> HttpResponse:
     if market.status != "draft":
         request.auth.require(scope="staff", permission=Permission.OPERATE_MARKET)
-    facts: MarketFacts = market.dict(exclude_none=True)  # type: ignore[assignment]
+    fields: NewMarket = market.dict(exclude_none=True)  # type: ignore[assignment]
     if market.outcomes is not None:
-        facts["outcomes"] = _drafts(market.outcomes)
+        fields["outcomes"] = _drafts(market.outcomes)
     created = await change(
-        lambda actor, now: catalogue.create_market(actor=actor, now=now, **facts), request
+        lambda actor, now: catalogue.create_market(actor=actor, now=now, **fields), request
     )
     response = answers.private(created, status=201)
     response["Location"] = reverse("api-1:get_market", args=[created["id"]])
@@ -102,9 +102,7 @@ async def create_market(request: ApiRequest, market: MarketIn) -> HttpResponse:
     summary="Edit a market",
     openapi_extra=IF_MATCH_NEEDED,
 )
-async def edit_market(
-    request: ApiRequest, edit: MarketPatch, market_id: int = MarketId
-) -> HttpResponse:
+async def edit_market(request: ApiRequest, edit: MarketPatch, market_id: MarketId) -> HttpResponse:
     changes: MarketChanges = edit.dict(exclude_unset=True, exclude={"reason"})  # type: ignore[assignment]
     for field, value in changes.items():
         if value is None and field not in {"category", "open_at", "close_at"}:
@@ -147,122 +145,84 @@ async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> 
     return answers.private(vars(await in_thread_for_long(work)))
 
 
-async def _move(
-    request: ApiRequest, service: Callable[..., Market], market_id: int, **more: object
-) -> HttpResponse:
-    """Call a service of the market's life and answer with the market as it then is."""
-    version = answers.expected_version(request)
-    moved = await change(
-        lambda actor, now: service(
-            market_id=market_id, actor=actor, now=now, expected_version=version, **more
-        ),
-        request,
+def _post(
+    verb: str, permitted: dict[str, Any], summary: str, response: Any = MarketOut
+) -> Callable[[F], F]:
+    """Return the decorator of the route for this verb."""
+    address = f"/{{int:market_id}}/{verb}"
+    return router.post(
+        address, **permitted, response=response, summary=summary, openapi_extra=IF_MATCH
     )
-    return answers.private(moved)
 
 
-@router.post(
-    "/{int:market_id}/schedule",
-    **OPERATE,
-    response=MarketOut,
-    summary="Announce a draft",
-    openapi_extra=IF_MATCH,
-)
+async def _run(
+    request: ApiRequest, service: Callable[..., Market], market_id: int, **options: object
+) -> HttpResponse:
+    """Run a service that changes the market's status; answer with the market."""
+    options["expected_version"] = answers.expected_version(request)
+    market = await change(
+        lambda actor, now: service(market_id=market_id, actor=actor, now=now, **options), request
+    )
+    return answers.private(market)
+
+
+@_post("schedule", OPERATE, "Announce a draft")
 async def schedule_market(
-    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
 ) -> HttpResponse:
-    return await _move(request, lifecycle.schedule_market, market_id)
+    return await _run(request, lifecycle.schedule_market, market_id)
 
 
-@router.post(
-    "/{int:market_id}/open",
-    **OPERATE,
-    response=MarketOut,
-    summary="Open, or end a pause",
-    openapi_extra=IF_MATCH,
-)
+@_post("open", OPERATE, "Open, or end a pause")
 async def open_market(
-    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
 ) -> HttpResponse:
-    return await _move(request, lifecycle.open_market, market_id)
+    return await _run(request, lifecycle.open_market, market_id)
 
 
-@router.post(
-    "/{int:market_id}/pause",
-    **OPERATE,
-    response=MarketOut,
-    summary="Pause trading",
-    openapi_extra=IF_MATCH,
-)
+@_post("pause", OPERATE, "Pause trading")
 async def pause_market(
-    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
 ) -> HttpResponse:
-    return await _move(request, lifecycle.pause_market, market_id)
+    return await _run(request, lifecycle.pause_market, market_id)
 
 
-@router.post(
-    "/{int:market_id}/close",
-    **OPERATE,
-    response=MarketOut,
-    summary="End trading",
-    openapi_extra=IF_MATCH,
-)
+@_post("close", OPERATE, "End trading")
 async def close_market(
-    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
 ) -> HttpResponse:
-    return await _move(request, lifecycle.close_market, market_id)
+    return await _run(request, lifecycle.close_market, market_id)
 
 
-@router.post(
-    "/{int:market_id}/cancel",
-    **RESOLVE,
-    response=MarketOut,
-    summary="Call a market off",
-    openapi_extra=IF_MATCH,
-)
+@_post("cancel", RESOLVE, "Call a market off")
 async def cancel_market(
-    request: ApiRequest, market_id: int = MarketId, why: CancelIn | None = None
+    request: ApiRequest, market_id: MarketId, why: CancelIn | None = None
 ) -> HttpResponse:
-    return await _move(request, resolution.cancel_market, market_id, note=why.note if why else "")
+    return await _run(request, resolution.cancel_market, market_id, note=why.note if why else "")
 
 
-@router.post(
-    "/{int:market_id}/resolve",
-    **RESOLVE,
-    response=MarketOut | SettlementOut,
-    summary="Settle a market",
-    openapi_extra=IF_MATCH,
-)
-async def resolve_market(
-    request: ApiRequest, how: ResolveIn, market_id: int = MarketId
-) -> HttpResponse:
+@_post("resolve", RESOLVE, "Settle a market", MarketOut | SettlementOut)
+async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: MarketId) -> HttpResponse:
+    payouts = how.payouts or []
     if (how.outcome_id is None) == (how.payouts is None):
         raise Invalid(outcome_id="Give either an outcome_id or payouts.")
-    weights = (
-        {how.outcome_id: MICRO}
-        if how.outcome_id is not None
-        else {w.outcome_id: w.weight for w in how.payouts or []}
-    )
-    if len(weights) < len(how.payouts or []):
+    weights = {payout.outcome_id: payout.weight for payout in payouts}
+    if how.outcome_id is not None:
+        weights = {how.outcome_id: MICRO}
+    elif len(weights) < len(payouts):
         raise Invalid(payouts="An outcome stands there twice.")
     if how.dry_run:
         return answers.private(await in_thread(_preview, market_id, weights))
     texts = {"evidence_url": how.evidence_url, "note": how.note}
-    return await _move(request, resolution.resolve_market, market_id, weights=weights, **texts)
+    return await _run(request, resolution.resolve_market, market_id, weights=weights, **texts)
 
 
 def _preview(market_id: int, weights: dict[int, int]) -> dict[str, Any]:
     return present_settlement(resolution.preview_resolution(market_id=market_id, weights=weights))
 
 
-@router.post(
-    "/{int:market_id}/unresolve",
-    **RESOLVE,
-    response=MarketOut,
-    summary="Take a settlement back",
-    openapi_extra=IF_MATCH,
-)
+@_post("unresolve", RESOLVE, "Take a settlement back")
 async def unresolve_market(
-    request: ApiRequest, market_id: int = MarketId, nothing: NothingIn | None = None
+    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
 ) -> HttpResponse:
-    return await _move(request, resolution.unresolve_market, market_id)
+    return await _run(request, resolution.unresolve_market, market_id)

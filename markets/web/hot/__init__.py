@@ -1,4 +1,4 @@
-"""Public answers in memory, in front of Django: `memory` keeps them, `layer` gives them."""
+"""Public answers from memory, in front of Django: `memory` caches them, `layer` sends them."""
 
 from markets.web.hot.layer import Hot, matches, share
 

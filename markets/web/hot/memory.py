@@ -1,4 +1,4 @@
-"""What one process keeps of finished public answers: which, how long, how much, and what makes them go."""
+"""A bounded cache of finished public answers in one process, which events invalidate."""
 
 import asyncio
 import threading
@@ -12,41 +12,33 @@ from prometheus_client.registry import Collector
 from markets.caching.shared import outdated_by
 from markets.live import doorbell
 
-LONGEST: Final = 1.0  # seconds that an answer is kept, should the doorbell be silent
-MOST: Final = 64 * 1024 * 1024  # bytes of all answers together
-OVERHEAD: Final = 3 * 1024  # bytes that an answer takes beside its body: headers, objects
+CACHED_SECONDS: Final = 1.0  # the longest that an answer is cached without news of an event
+MOST_CACHED_BYTES: Final = 64 * 1024 * 1024  # of all answers together
+OVERHEAD_BYTES: Final = 3 * 1024  # of an answer beside its body: headers, objects
 
 Headers = list[tuple[bytes, bytes]]
 Key = tuple[str, bytes]  # path, query in alphabetical order
 
 
 class Entry:
-    """A finished answer that speaks of market `about` (or `cache.EVERY` or `SHELVES`).
+    """A finished answer about a market id, `shared.ALL_MARKETS` or `shared.CATALOGUE`.
 
-    `begun` is when it began to be made (monotonic seconds): it shows every event that was heard before.
+    The answer shows every event heard before `begun` (monotonic seconds), when its request began.
     """
 
-    __slots__ = ("about", "begun", "body", "brief", "headers", "size", "tag", "until")
+    __slots__ = ("about", "begun", "body", "expires_at", "headers", "headers_of_304", "size", "tag")
 
     def __init__(self, about: int, begun: float, headers: Headers, body: bytes) -> None:
-        self.about, self.begun, self.until, self.headers, self.body = (
-            about,
-            begun,
-            begun + LONGEST,
-            headers,
-            body,
-        )
-        self.size = len(body) + OVERHEAD
-        self.tag = next((value for name, value in headers if name == b"etag"), None)
-        self.brief = [
-            (name, value)
-            for name, value in headers
-            if name not in {b"content-type", b"content-length"}
-        ]  # for 304
+        self.about, self.begun, self.headers, self.body = about, begun, headers, body
+        self.expires_at = begun + CACHED_SECONDS
+        self.size = len(body) + OVERHEAD_BYTES
+        self.tag = dict(headers).get(b"etag")
+        content = {b"content-type", b"content-length"}
+        self.headers_of_304 = [(name, value) for name, value in headers if name not in content]
 
 
-class Memory:
-    """The answers of one process. Threads that write tell it of events; all else happens in the event loop."""
+class Memory(Collector):
+    """The answers of one process. Any thread may call `hear`; the rest is for the event loop."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -55,51 +47,54 @@ class Memory:
     def clear(self) -> None:
         self.entries: dict[Key, Entry] = {}  # oldest first
         self.size = 0  # bytes
-        self.moved: dict[
-            int, float
-        ] = {}  # when an event last moved what an answer may be about; oldest first
+        self.outdated_at: dict[int, float] = {}  # time of the newest event by `about`, oldest first
         self.making: dict[Key, asyncio.Future[Entry | None]] = {}
         self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
 
     def hear(self, message: dict[str, Any]) -> None:
-        """A message of the doorbell: what was begun before now is out of date. Older than `LONGEST`, it is so anyway."""
+        """Invalidate the answers about the market of an event that began before now.
+
+        Answers older than CACHED_SECONDS have expired, so older events may be forgotten.
+        """
         if "market_id" not in message:
             return
         with self.lock:
             now = monotonic()
             for about in outdated_by(message):
-                self.moved.pop(about, None)
-                self.moved[about] = now
-            while self.moved[oldest := next(iter(self.moved))] < now - LONGEST:
-                del self.moved[oldest]
+                self.outdated_at.pop(about, None)
+                self.outdated_at[about] = now
+            while self.outdated_at[oldest := next(iter(self.outdated_at))] < now - CACHED_SECONDS:
+                del self.outdated_at[oldest]
 
     def get(self, key: Key) -> Entry | None:
         entry = self.entries.get(key)
-        return entry if entry is not None and self.current(entry) else None
+        return entry if entry is not None and self.is_current(entry) else None
 
-    def current(self, entry: Entry) -> bool:
-        """Whether it may still be given to anybody."""
-        return entry.until > monotonic() and entry.begun > self.moved.get(entry.about, 0.0)
+    def is_current(self, entry: Entry) -> bool:
+        return entry.expires_at > monotonic() and entry.begun > self.outdated_at.get(
+            entry.about, 0.0
+        )
 
     def begin(self, key: Key) -> asyncio.Future[Entry | None]:
-        """Somebody makes this answer. What others may wait for is the entry, or None when it may not be shared."""
+        """Return a future of the answer for others to wait for; None if it is not to be shared."""
         made: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
         self.making[key] = made
         return made
 
     def end(self, key: Key, made: asyncio.Future[Entry | None], entry: Entry | None) -> None:
-        """It is made; keep it unless it was overtaken meanwhile."""
-        self._done(key, made)
+        """Give the answer to those who wait, and cache it unless it is outdated already."""
         if not made.done():
             made.set_result(entry)
+        self.give_up(key, made)
         if entry is not None:
             self.misses += 1
-            if self.current(entry):
+            if self.is_current(entry):
                 self.keep(key, entry)
 
     def give_up(self, key: Key, made: asyncio.Future[Entry | None]) -> None:
-        """Whoever was making it went away before it was known what it is. After `end` this does nothing."""
-        self._done(key, made)
+        """Cancel the future, unless `end` has set its result."""
+        if self.making.get(key) is made:
+            del self.making[key]
         made.cancel()
 
     def keep(self, key: Key, entry: Entry) -> None:
@@ -107,38 +102,31 @@ class Memory:
         now = monotonic()
         while self.entries:
             oldest = next(iter(self.entries))
-            if self.entries[oldest].until > now and self.size + _size(key, entry) <= MOST:
+            fits = self.size + _size(key, entry) <= MOST_CACHED_BYTES
+            if fits and self.entries[oldest].expires_at > now:
                 break
             self._forget(oldest)
         self.entries[key] = entry
         self.size += _size(key, entry)
 
-    def _done(self, key: Key, made: asyncio.Future[Entry | None]) -> None:
-        if self.making.get(key) is made:
-            del self.making[key]
-
     def _forget(self, key: Key) -> None:
-        entry = self.entries.pop(key, None)
-        if entry is not None:
+        if entry := self.entries.pop(key, None):
             self.size -= _size(key, entry)
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Yield the counters for `/metrics`."""
+        hits, misses = (
+            "Answers from memory, in front of Django",
+            "Public answers that had to be made",
+        )
+        yield CounterMetricFamily("bellwether_hot_hits", hits, value=self.hits)
+        yield CounterMetricFamily("bellwether_hot_misses", misses, value=self.misses)
 
 
 def _size(key: Key, entry: Entry) -> int:
     return len(key[0]) + len(key[1]) + entry.size
 
 
-class Figures(Collector):
-    """For `/metrics`."""
-
-    def collect(self) -> Iterable[CounterMetricFamily]:
-        yield CounterMetricFamily(
-            "bellwether_hot_hits", "Answers from memory, in front of Django", value=memory.hits
-        )
-        yield CounterMetricFamily(
-            "bellwether_hot_misses", "Public answers that had to be made", value=memory.misses
-        )
-
-
 memory = Memory()
-REGISTRY.register(Figures())
+REGISTRY.register(memory)
 doorbell.listeners.append(memory.hear)

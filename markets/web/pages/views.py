@@ -1,5 +1,6 @@
-"""The pages. Each is rendered in one hop to a database thread."""
+"""The pages. Each runs in one hop to a database thread."""
 
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -7,14 +8,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from markets.caching.shared import EVERY
+from markets.caching.shared import ALL_MARKETS
 from markets.domain.errors import Invalid, NotFound
 from markets.domain.permissions import Permission, may
 from markets.infra.threads import in_thread
 from markets.selectors import catalogue, history, markets
 from markets.web import hot
 
-PAGE: Final = 30  # markets
+MARKETS_PER_PAGE: Final = 30
 SORTS: Final = {
     "activity": "Lively",
     "newest": "Newest",
@@ -25,14 +26,9 @@ SORTS: Final = {
 
 @require_safe
 async def home(request: HttpRequest) -> HttpResponse:
-    """The list of markets."""
-    if set(request.GET) <= {
-        "q",
-        "category",
-        "sort",
-        "cursor",
-    }:  # what anybody can ask in endless variety is not kept
-        hot.share(request, EVERY)
+    # Unknown parameters make endless variants of the page: those are not cached.
+    if set(request.GET) <= {"q", "category", "sort", "cursor"}:
+        hot.share(request, ALL_MARKETS)
     return await in_thread(_home, request)
 
 
@@ -41,17 +37,14 @@ def _home(request: HttpRequest) -> HttpResponse:
     category = request.GET.get("category", "")
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "" if text else "activity"
+    listed = partial(
+        catalogue.listed, text=text, category=category, sort=sort or None, limit=MARKETS_PER_PAGE
+    )
     try:
-        page = catalogue.listed(
-            text=text,
-            category=category,
-            sort=sort or None,
-            limit=PAGE,
-            cursor=request.GET.get("cursor") or None,
-        )
-    except Invalid:  # an old or broken link to a further page: begin at the first
-        page = catalogue.listed(text=text, category=category, sort=sort or None, limit=PAGE)
-    kept = {"q": text, "category": category, "sort": sort}
+        page = listed(cursor=request.GET.get("cursor"))
+    except Invalid:  # an outdated or broken cursor: show the first page
+        page = listed()
+    query = {"q": text, "category": category, "sort": sort, "cursor": page.next}
     context = {
         "page": page,
         "text": text,
@@ -59,15 +52,13 @@ def _home(request: HttpRequest) -> HttpResponse:
         "categories": markets.categories(),
         "sort": sort,
         "sorts": SORTS,
-        "more": page.next
-        and "?" + urlencode({**{k: v for k, v in kept.items() if v}, "cursor": page.next}),
+        "more": page.next and "?" + urlencode({k: v for k, v in query.items() if v}),
     }
     return render(request, "markets/list.html", context)
 
 
 @require_safe
 async def market(request: HttpRequest, slug: str) -> HttpResponse:
-    """One market."""
     return await in_thread(_market, request, slug)
 
 

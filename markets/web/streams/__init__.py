@@ -1,4 +1,4 @@
-"""The doors to live streams (API.md, Live): server-sent events and a WebSocket.
+"""Live streams (API.md, Live): server-sent events and a WebSocket.
 
-An open stream is one consumer and one task: no thread, no channel of its own.
+An open stream is a consumer and its writer task: no thread, no channel of its own.
 """

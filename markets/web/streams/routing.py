@@ -1,4 +1,4 @@
-"""What is answered by a consumer and not by a Django view."""
+"""The addresses that a consumer answers instead of a Django view."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from markets.web.streams.sse import LobbyStream, MarketStream, PersonStream
 
 
 def streams(*, otherwise: Any) -> list[Any]:
-    """The streams' routes, and `otherwise` for everything else."""
+    """Return the routes of server-sent events, and `otherwise` for every other address."""
     return [
         path("api/v1/markets/stream", LobbyStream.as_asgi()),
         path("api/v1/markets/<int:market_id>/stream", MarketStream.as_asgi()),
@@ -19,5 +19,5 @@ def streams(*, otherwise: Any) -> list[Any]:
 
 
 def sockets() -> list[Any]:
-    """The WebSocket's routes."""
+    """Return the routes of WebSockets."""
     return [path("ws/v1/stream", SocketStream.as_asgi()), re_path("", NoSocket.as_asgi())]

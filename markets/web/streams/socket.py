@@ -1,6 +1,5 @@
-"""`/ws/v1/stream`: one connection that follows some markets, all of them, or what is the caller's own."""
+"""`/ws/v1/stream`: one connection that follows any markets and the caller's own news."""
 
-import asyncio
 import json
 from typing import Annotated, Any, Final, Literal
 
@@ -11,47 +10,40 @@ from django.db import DatabaseError
 from django.http.request import split_domain_port, validate_host
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from markets.caching import shared
 from markets.domain.errors import Invalid, Refused
 from markets.live import relay
 from markets.live.frames import Frame
-from markets.live.lobby import LobbyFeed
-from markets.live.market import MarketFeed
-from markets.live.viewer import Feed, Viewer
+from markets.live.viewer import Viewer
 from markets.web.streams.connection import Connection
 
 logger = structlog.get_logger("bellwether.live")
 
 MOST_FEEDS: Final = 1000  # of one connection
-LONGEST_COMMAND: Final = 64 * 1024  # characters
-BURST: Final = 50  # commands at once
-STEADY: Final = 10  # commands a second; who sends more is closed
+MOST_COMMAND_CHARACTERS: Final = 64 * 1024
+MOST_COMMANDS_AT_ONCE: Final = 50
+MOST_COMMANDS_PER_SECOND: Final = 10  # in the long run; a faster client is disconnected
 
-FLOODED, AGAIN_LATER, RESTARTING = (
-    1008,
-    1013,
-    1012,
-)  # close codes: RFC 6455 and the registry of IANA
+# Close codes: RFC 6455 and https://www.iana.org/assignments/websocket
+POLICY_VIOLATION, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1011, 1012, 1013
 
 Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+MarketIds = Annotated[list[Number], Field(min_length=1, max_length=MOST_FEEDS)]
 
 
 class Command(BaseModel):
-    """What a client sends. `markets` or `channel`, unless it is a ping."""
+    """A client's command, about `markets` or a `channel` unless it is a ping."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: int | str | None = None
     cmd: Literal["subscribe", "unsubscribe", "ping"]
-    markets: (
-        Annotated[list[Number], Field(min_length=1, max_length=MOST_FEEDS)] | Literal["all"] | None
-    ) = None
+    markets: MarketIds | Literal["all"] | None = None
     channel: Literal["me"] | None = None
     after_seq: dict[Number, Number] = {}
     after: Annotated[str, Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,18}$")] | None = None
 
     def keys(self) -> list[Any]:
-        """The feeds that are meant. Raises Invalid."""
+        """Return the keys of the feeds. Raise Invalid."""
         if self.cmd != "ping" and (self.markets is None) == (self.channel is None):
             raise Invalid(
                 markets='Give either markets (a list of ids, or "all") or channel ("me").'
@@ -60,12 +52,20 @@ class Command(BaseModel):
             return [self.channel] if self.channel else []
         return ["all"] if self.markets == "all" else list(dict.fromkeys(self.markets))
 
+    def after_position(self, key: Any) -> str | None:
+        """Return the position from which to resume a feed."""
+        position = self.after if key == "me" else self.after_seq.get(key)
+        return None if position is None else str(position)
+
+    def reply(self, kind: str, **fields: Any) -> Frame:
+        return Frame({"id": self.id, "type": kind, **fields})
+
 
 class SocketStream(Connection, AsyncWebsocketConsumer):
-    """One viewer with as many feeds as it asks for."""
+    """One viewer with any number of feeds."""
 
     async def connect(self) -> None:
-        if not from_here(self.scope):
+        if not _is_same_origin(self.scope):
             await self.close()
             return
         await self.accept()
@@ -75,142 +75,104 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
         except (Refused, OSError, TimeoutError) as error:
             code = error.code if isinstance(error, Refused) else "unavailable"
             await self.send(json.dumps({"type": "error", "code": code, "detail": str(error)}))
-            await self.close(AGAIN_LATER)
+            await self.close(TRY_AGAIN_LATER)
             return
-        self.allowance, self.counted_at = float(BURST), viewer.clock()
-        self.pump = asyncio.create_task(self._pump(viewer))
+        self.allowance, self.counted_at = float(MOST_COMMANDS_AT_ONCE), viewer.clock()
+        self.start_writing(viewer)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002
         viewer = self.viewer
         if viewer is None:
             return
         now = viewer.clock()
-        self.allowance = min(BURST, self.allowance + (now - self.counted_at) * STEADY) - 1
+        earned = (now - self.counted_at) * MOST_COMMANDS_PER_SECOND
+        self.allowance = min(MOST_COMMANDS_AT_ONCE, self.allowance + earned) - 1
         self.counted_at = now
         if self.allowance < 0:
-            self.viewer = None  # what is still in the queue is not looked at
+            self.viewer = None  # ignore the commands still in the queue
             self.hub.dismiss(viewer)
-            await self.close(FLOODED)
+            await self.close(POLICY_VIOLATION)
             return
-        asked: Any = None
+        sent: dict[str, Any] = {}
         try:
-            if text_data is None:
-                raise Invalid(message="Commands are JSON texts, not binary.")
-            if len(text_data) > LONGEST_COMMAND:
-                raise Invalid(message=f"A command has at most {LONGEST_COMMAND} characters.")
-            asked = self._parsed(text_data)
-            command = Command.model_validate(asked)
-            await self._obey(viewer, command)
+            sent = _parse(text_data)
+            await self._obey(viewer, Command.model_validate(sent))
         except ValidationError as error:
-            facts = [
-                {"field": ".".join(map(str, e["loc"])), "message": e["msg"]}
-                for e in error.errors()[:5]
+            errors = [
+                {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
+                for item in error.errors()[:5]
             ]
-            detail = "; ".join(f"{fact['field']}: {fact['message']}" for fact in facts)
-            self._complain(viewer, asked, "validation_error", detail, errors=facts)
+            detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+            _complain(viewer, sent, "validation_error", detail, errors=errors)
         except Refused as error:
-            self._complain(viewer, asked, error.code, str(error))
+            _complain(viewer, sent, error.code, str(error))
         except (OSError, TimeoutError, DatabaseError) as error:
             logger.warning("command_failed", error=repr(error))
-            self._complain(
-                viewer,
-                asked,
-                "unavailable",
-                "This cannot be done right now: try again in a moment.",
-            )
-
-    @staticmethod
-    def _parsed(text: str) -> dict[str, Any]:
-        try:
-            asked = json.loads(text)
-        except (ValueError, RecursionError):
-            asked = None
-        if not isinstance(asked, dict):
-            raise Invalid(
-                message='A command is a JSON object, such as {"id": 1, "cmd": "subscribe", "markets": [12]}.'
-            )
-        return asked
+            detail = "This cannot be done right now: try again in a moment."
+            _complain(viewer, sent, "unavailable", detail)
 
     async def _obey(self, viewer: Viewer, command: Command) -> None:
         keys = command.keys()
         if command.cmd == "ping":
-            viewer.say([_answer(command, "pong")])
+            viewer.queue([command.reply("pong")])
             return
-        facts = (
-            {"markets": command.markets}
-            if command.markets is not None
-            else {"channel": command.channel}
-        )
-        answer = _answer(command, f"{command.cmd}d", **facts)
+        target = command.model_dump(include={"markets", "channel"}, exclude_none=True)
+        reply = command.reply(f"{command.cmd}d", **target)
         if command.cmd == "unsubscribe":
             for key in keys:
                 viewer.unfollow(key)
-            viewer.say([answer])
+            viewer.queue([reply])
             return
         new = [key for key in keys if key not in viewer.feeds]
         if len(viewer.feeds) + len(new) > MOST_FEEDS:
-            raise Invalid(
-                markets=f'A connection follows at most {MOST_FEEDS} markets; "all" follows every one.'
-            )
-        await self._follow(viewer, command, new, answer)
+            limit = f"A connection follows at most {MOST_FEEDS} markets"
+            raise Invalid(markets=f'{limit}; "all" follows every one.')
+        with viewer.all_or_nothing():
+            viewer.queue([reply])
+            for key in new:
+                await viewer.follow(await self.feed(viewer, key), command.after_position(key))
 
-    async def _follow(
-        self, viewer: Viewer, command: Command, keys: list[Any], answer: Frame
-    ) -> None:
-        """All or none: the answer, then the first frames of each, then whatever comes."""
-        with viewer.held():
-            viewer.say([answer])
-            for key in keys:
-                after = (
-                    command.after
-                    if key == "me"
-                    else command.after_seq.get(key)
-                    if key != "all"
-                    else None
-                )
-                await viewer.follow(
-                    await self._feed(viewer, key), None if after is None else str(after)
-                )
-
-    async def _feed(self, viewer: Viewer, key: Any) -> Feed:
-        if key == "all":
-            return LobbyFeed(viewer, self.hub.lobby)
-        if key == "me":
-            return await self.own_feed(viewer)
-        return MarketFeed(viewer, self.hub.topics, key, shared.read_market)
-
-    @staticmethod
-    def _complain(viewer: Viewer, asked: Any, code: str, detail: str, **more: Any) -> None:
-        number = asked.get("id") if isinstance(asked, dict) else None
-        number = number if isinstance(number, int | str) else None
-        viewer.say(
-            [Frame(0, 0, {"id": number, "type": "error", "code": code, "detail": detail, **more})]
-        )
-
-    async def _pump(self, viewer: Viewer) -> None:
-        """Write what arrives until the viewer goes or is asked to come back later."""
+    async def write(self, viewer: Viewer) -> None:
         send, clock = self.base_send, viewer.clock
-        try:
-            while viewer.return_ms is None:
-                for frame in await viewer.next():
-                    viewer.writing_since = clock()
-                    await send({"type": "websocket.send", "text": frame.json})
-                viewer.writing_since, viewer.wrote_at = None, clock()
-            await self.send(json.dumps({"type": "goodbye", "reconnect_after_ms": viewer.return_ms}))
-            await self.close(RESTARTING)
-        except Exception:
-            logger.exception("stream_failed")
-            await self.close(1011)
-        finally:
-            self.hub.dismiss(viewer)
+        while viewer.reconnect_ms is None:
+            for frame in await viewer.next():
+                viewer.writing_since = clock()
+                await send({"type": "websocket.send", "text": frame.json})
+            viewer.writing_since, viewer.wrote_at = None, clock()
+
+    async def finish(self, reconnect_ms: int | None) -> None:
+        if reconnect_ms is None:
+            await self.close(INTERNAL_ERROR)
+            return
+        await self.send(json.dumps({"type": "goodbye", "reconnect_after_ms": reconnect_ms}))
+        await self.close(SERVICE_RESTART)
 
 
-def _answer(command: Command, kind: str, **facts: Any) -> Frame:
-    return Frame(0, 0, {"id": command.id, "type": kind, **facts})
+def _parse(text: str | None) -> dict[str, Any]:
+    """Return the JSON object of a command. Raise Invalid."""
+    if text is None:
+        raise Invalid(message="Commands are JSON texts, not binary.")
+    if len(text) > MOST_COMMAND_CHARACTERS:
+        raise Invalid(message=f"A command has at most {MOST_COMMAND_CHARACTERS} characters.")
+    try:
+        sent = json.loads(text)
+    except (ValueError, RecursionError):
+        sent = None
+    if not isinstance(sent, dict):
+        example = '{"id": 1, "cmd": "subscribe", "markets": [12]}'
+        raise Invalid(message=f"A command is a JSON object, such as {example}.")
+    return sent
 
 
-def from_here(scope: Any) -> bool:
-    """Whether the page that asks is one of this site's. A program sends no `Origin`; a browser always does."""
+def _complain(viewer: Viewer, sent: dict[str, Any], code: str, detail: str, **more: Any) -> None:
+    number = sent.get("id")
+    number = number if isinstance(number, int | str) else None
+    message = {"id": number, "type": "error", "code": code, "detail": detail, **more}
+    viewer.queue([Frame(message)])
+
+
+def _is_same_origin(scope: Any) -> bool:
+    """Return whether a page of this site connects, or a program: only browsers send `Origin`."""
     headers = dict(scope["headers"])
     origin = headers.get(b"origin", b"").decode("latin-1")
     if not origin or origin in settings.CSRF_TRUSTED_ORIGINS:
@@ -223,7 +185,7 @@ def from_here(scope: Any) -> bool:
 
 
 class NoSocket(AsyncWebsocketConsumer):
-    """Any other address: the handshake is refused."""
+    """Any other address: refuse the handshake."""
 
     async def connect(self) -> None:
         await self.close()

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from markets.domain.text import OutcomeDraft
 from markets.infra.threads import in_thread
 from markets.services import catalogue, lifecycle
 from tests.support.clock import LATER, NOW
@@ -121,7 +122,7 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
     def write():
         make_market("Will the election be held in spring?", description="Weather is not the point.")
         make_market("Will the weather be fine on election day?", tags=["Sun"])
-        make_market("Who scores first?", outcomes=[catalogue.OutcomeDraft("Zoë"), catalogue.OutcomeDraft("Nobody")])
+        make_market("Who scores first?", outcomes=[OutcomeDraft("Zoë"), OutcomeDraft("Nobody")])
         react_to_all()
 
     await in_thread(write)

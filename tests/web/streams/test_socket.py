@@ -195,7 +195,7 @@ async def test_a_session_works_from_a_page_of_this_site(server, alice):
 async def test_a_revoked_key_hears_nothing_new(server, bob, monkeypatch):
     from markets.live import relay
 
-    assert relay.RECHECK_EVERY <= 30
+    assert relay.RECHECK_SECONDS <= 30
     secret = await in_thread(key_for, bob)
     key = await in_thread(keys.recognise_key, secret=secret, now=NOW)
     await in_thread(keys.revoke_key, user=bob, key_id=key.pk, now=NOW)

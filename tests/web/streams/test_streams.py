@@ -194,7 +194,7 @@ async def test_a_heartbeat_comes_when_nothing_happens(market, django_db_blocker)
     from markets.live import viewer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewer, "HEARTBEAT_AFTER", 0.1)
+        patch.setattr(viewer, "HEARTBEAT_SECONDS", 0.1)
         talk = HttpCommunicator(application, "GET", f"/api/v1/markets/{market.pk}/stream")
         await talk.send_input({"type": "http.request", "body": b""})
         assert (await talk.receive_output(5))["status"] == 200

@@ -1,0 +1,211 @@
+"""What staff do on the lists of the admin, by mouse: every action of markets, accounts and keys."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from markets.domain.amounts import MICRO
+from markets.models import Account, ApiKey, JournalEntry, Market, Resolution
+from markets.services import ledger
+from tests.support.browser import (
+    choose,
+    needs_chromium,
+    open_list,
+    picture,
+    sidebar,
+    sign_in_by_hand,
+)
+from tests.support.factory import balance, order, resolve, trade, yes_no
+from tests.support.people import PASSWORD, key_for
+
+pytestmark = needs_chromium
+
+# action: what it is run on, what stands beside it, the status that it leads to, what the message says
+MARKET_ACTIONS = {
+    "Schedule": ("draft", {}, "scheduled", "scheduled"),
+    "Open": ("draft", {}, "active", "opened"),
+    "Pause": ("active", {}, "paused", "paused"),
+    "Close": ("active", {}, "closed", "closed"),
+    "Resolve": ("active", {"Outcome": "yes", "Note": "It rained all day."}, "resolved", "resolved"),
+    "Unresolve": ("resolved", {}, "closed", "unresolved"),
+    "Cancel": ("active", {"Note": "Asked twice."}, "cancelled", "cancelled"),
+}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def account(bob):
+    return ledger.open_account(user=bob, now=timezone.now())
+
+
+@pytest.fixture
+def market_that(make_market, bob):
+    """Makes a market that is traded on when it can be, in a status."""
+
+    def make(status, name="Will it rain?"):
+        if status == "draft":
+            return make_market(name, status="draft", open_at=timezone.now() + timedelta(days=1))
+        market = make_market(name)
+        ledger.open_account(user=bob, now=timezone.now())
+        trade(bob, market, order(yes_no(market)[0]))
+        return resolve(market, yes=MICRO) if status == "resolved" else market
+
+    return make
+
+
+def kept_note(market):
+    """The note of a resolution or of what called the market off."""
+    resolution = Resolution.objects.filter(market=market, reversed_at=None).first()
+    return (
+        resolution.note
+        if resolution
+        else market.events.order_by("-seq").first().payload.get("note", "")
+    )
+
+
+def test_who_signs_in_at_the_login_page_itself_comes_to_the_admin(server, alice, page):
+    page.goto(f"{server.url}/admin/login/")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(sidebar(page, "Accounts")).to_be_visible()
+
+
+@pytest.mark.parametrize("action", MARKET_ACTIONS)
+def test_a_superuser_runs_each_action_of_the_market_list(server, alice, market_that, page, action):
+    before, beside, after, done = MARKET_ACTIONS[action]
+    market, other = market_that(before), market_that("draft", "Another one?")
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Markets")
+    run = choose(page, market.name, action, **beside)
+    if action == "Resolve":
+        picture(page, "market-list")
+    run.click()
+
+    expect(page.get_by_text(f"1 market(s) {done}.")).to_be_visible()
+    expect(page.get_by_role("row", name=market.name)).to_contain_text(after)
+    market.refresh_from_db()
+    other.refresh_from_db()
+    assert (market.status, other.status) == (after, "draft")
+    assert market.events.order_by("-seq").first().actor == alice
+    assert kept_note(market) == beside.get("Note", "")
+
+
+def test_a_refused_action_says_why_and_does_nothing(server, alice, market_that, page):
+    market = market_that("draft")
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Markets")
+    choose(page, market.name, "Pause").click()
+    expect(
+        page.get_by_text("Cannot pause a market that is draft: it must be active.")
+    ).to_be_visible()
+
+    choose(page, market.name, "Resolve", Outcome="Perhaps").click()
+    expect(page.get_by_text("It has no outcome 'Perhaps'")).to_be_visible()
+    market.refresh_from_db()
+    assert (market.status, market.seq) == ("draft", 1)
+
+
+def test_resolving_pays_and_unresolving_takes_it_back(server, alice, bob, market_that, page):
+    market = market_that("active")
+    paid_in = 1000 * MICRO - balance(bob)
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Markets")
+    choose(page, market.name, "Resolve", Outcome="Yes", Note="It rained.").click()
+    expect(page.get_by_text("1 market(s) resolved.")).to_be_visible()
+    assert balance(bob) == 1010 * MICRO - paid_in
+    choose(page, market.name, "Unresolve").click()
+    expect(page.get_by_text("1 market(s) unresolved.")).to_be_visible()
+    assert balance(bob) == 1000 * MICRO - paid_in
+
+
+def test_credits_are_granted_and_taken_with_a_reason(server, alice, bob, account, page):
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Accounts")
+    run = choose(page, "trader bob", "Grant", Credits="12.5", Reason="For the bug you found")
+    picture(page, "account-list")
+    run.click()
+    expect(page.get_by_text("trader bob: 12.5 credits, For the bug you found.")).to_be_visible()
+    expect(page.get_by_role("row", name="trader bob")).to_contain_text("1012.5")
+    choose(page, "trader bob", "Grant", Credits="-12.5", Reason="It was none").click()
+    expect(page.get_by_text("It was none")).to_be_visible()
+    expect(page.get_by_role("row", name="trader bob")).to_contain_text("1000")
+    entries = JournalEntry.objects.filter(actor=alice).order_by("pk")
+    assert list(entries.values_list("kind", "note")) == [
+        ("grant", "For the bug you found"),
+        ("deduction", "It was none"),
+    ]
+    assert balance(bob) == 1000 * MICRO
+
+
+def test_a_double_click_on_run_grants_exactly_once(server, alice, bob, account, page):
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Accounts")
+    choose(page, "trader bob", "Grant", Credits="5", Reason="Twice as eager").dblclick()
+    expect(
+        page.get_by_text(re.compile("5 credits, Twice as eager|This was done already")).first
+    ).to_be_visible()
+    expect(page.get_by_role("row", name="trader bob")).to_contain_text("1005")
+    assert balance(bob) == 1005 * MICRO
+    assert JournalEntry.objects.filter(actor=alice).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason", "says"),
+    [
+        ("", "Because", re.compile("amount of credits")),
+        ("5", "", re.compile("reason")),
+        ("0", "Because", re.compile("other than zero")),
+        ("-1000.000001", "Because", re.compile(r"takes 1000\.000001 credits; 1000 are there")),
+    ],
+    ids=["no amount", "no reason", "nothing", "more than there is"],
+)
+def test_a_grant_that_cannot_be_says_what_to_do_and_changes_nothing(
+    server, alice, bob, account, page, amount, reason, says
+):
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Accounts")
+    choose(page, "trader bob", "Grant", Credits=amount, Reason=reason).click()
+    expect(page.get_by_role("listitem").filter(has_text=says)).to_be_visible()
+    assert balance(bob) == 1000 * MICRO
+    assert not JournalEntry.objects.filter(actor=alice).exists()
+
+
+def test_only_traders_are_given_credits(server, alice, market, page):
+    held = Account.objects.get(market=market).balance
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Accounts")
+    choose(page, f"market {market.name}", "Grant", Credits="5", Reason="Because").click()
+    expect(page.get_by_text("only traders are given credits")).to_be_visible()
+    assert Account.objects.get(market=market).balance == held
+
+
+def test_keys_are_revoked(server, alice, bob, page):
+    key_for(bob)
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Api keys")
+    choose(page, "bob", "Revoke").click()
+    expect(page.get_by_text("1 key(s) revoked.")).to_be_visible()
+    assert ApiKey.objects.get(user=bob).revoked_at is not None
+
+
+def test_on_a_phone_a_resolved_market_can_be_read_and_unresolved(server, alice, market_that, page):
+    market = market_that("resolved")
+    sign_in_by_hand(page, server, "alice")
+    page.set_viewport_size(PHONE)
+    page.goto(f"{server.url}/admin/markets/market/")
+    page.get_by_role("link", name=market.name).click()
+    expect(page.get_by_label("Name", exact=False).first).to_be_visible()
+    picture(page, "phone-market")
+    page.go_back()
+    run = choose(page, market.name, "Unresolve")
+    run.scroll_into_view_if_needed()
+    picture(page, "phone-list")
+    box = run.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= PHONE["width"]
+    run.click()
+    expect(page.get_by_text("1 market(s) unresolved.")).to_be_visible()
+    assert Market.objects.get().status == "closed"
