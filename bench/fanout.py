@@ -42,7 +42,9 @@ class Viewers:
 
     def __init__(self, port: int, path: str, count: int) -> None:
         command = [sys.executable, "-m", "bench.viewers", str(port), path, str(count)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout
         if self.process.stdout.readline() != "open\n":
             raise SystemExit(f"The viewers of {path} could not connect.")
@@ -59,7 +61,9 @@ class Viewers:
         self.process.wait()
 
 
-def measure(served: Served, path: str, publish: Publish, count: int, burst: int = BURST) -> dict[str, float]:
+def measure(
+    served: Served, path: str, publish: Publish, count: int, burst: int = BURST
+) -> dict[str, float]:
     """Messages a second of a burst, p50 and p99 in ms of paced events, KB a viewer, µs of processor a delivered message."""
     before = served.memory()
     viewers = Viewers(served.port, path, count)
@@ -83,7 +87,12 @@ def measure(served: Served, path: str, publish: Publish, count: int, burst: int 
             time.sleep(GAP)
         report = wait_for(viewers, PACED)
         lost = count * PACED - report["all"]
-        facts = {"rate": statistics.median(rates), "cpu": statistics.median(cpus), "memory": memory, "lost": lost}
+        facts = {
+            "rate": statistics.median(rates),
+            "cpu": statistics.median(cpus),
+            "memory": memory,
+            "lost": lost,
+        }
         return {**facts, "p50": report["p50"], "p99": report["p99"]}
     finally:
         viewers.end()
@@ -106,7 +115,13 @@ def own(server: str, count: int) -> dict[str, float]:
     def publish(messages: list[dict[str, Any]]) -> None:
         for message in messages:
             seq[0] += 1
-            facts = {"type": "trade", "market_id": market.pk, "seq": seq[0], "at": "2026-01-01T00:00:00Z", "prices": {}}
+            facts = {
+                "type": "trade",
+                "market_id": market.pk,
+                "seq": seq[0],
+                "at": "2026-01-01T00:00:00Z",
+                "prices": {},
+            }
             doorbell.ring({**facts, **message})
 
     with serving(server, "config.asgi:application") as served:
@@ -118,13 +133,18 @@ def a_market() -> Any:
 
     from markets.services import catalogue
 
-    return catalogue.create_market(actor=None, now=timezone.now(), name=f"Bench {time.time_ns()}?", status="active")
+    return catalogue.create_market(
+        actor=None, now=timezone.now(), name=f"Bench {time.time_ns()}?", status="active"
+    )
 
 
 def groups(server: str, layer: str, count: int) -> dict[str, float]:
     from importlib import import_module
 
-    module, name = {"core": ("core", "RedisChannelLayer"), "pubsub": ("pubsub", "RedisPubSubChannelLayer")}[layer]
+    module, name = {
+        "core": ("core", "RedisChannelLayer"),
+        "pubsub": ("pubsub", "RedisPubSubChannelLayer"),
+    }[layer]
     make = getattr(import_module(f"channels_redis.{module}"), name)
     more = {"capacity": 100_000} if layer == "core" else {}
 
@@ -221,7 +241,9 @@ def ratios(results: dict[str, dict[str, float]]) -> list[str]:
         mine, theirs = results.get(f"Bellwether, {own}"), results.get(peer)
         if mine and theirs:
             what, sign = ("messages/s", "≥") if fact == "rate" else ("p99", "≤")
-            lines.append(f"| {own} | {peer} | {what} | **{mine[fact] / theirs[fact]:.1f}** | {sign} {bar:g} |")
+            lines.append(
+                f"| {own} | {peer} | {what} | **{mine[fact] / theirs[fact]:.1f}** | {sign} {bar:g} |"
+            )
     return lines
 
 
@@ -236,7 +258,11 @@ def growth() -> list[str]:
         "| viewers | messages/s | p50 ms | p99 ms | KB a viewer | µs a message | lost |",
         "|---|---|---|---|---|---|---|",
     ]
-    return head + [row(f"{server}, {n:,}", own(server, n)) for server in ("bellwether", "granian") for n in (100, 1000, 5000)]
+    return head + [
+        row(f"{server}, {n:,}", own(server, n))
+        for server in ("bellwether", "granian")
+        for n in (100, 1000, 5000)
+    ]
 
 
 if __name__ == "__main__":

@@ -52,22 +52,36 @@ def fill(markets: int, trades: int) -> tuple[int, int]:
     from bench.trades import scene
     from markets.models import Account, Category, Market, Tag
 
-    Category.objects.bulk_create([Category(slug=f"c{n}", name=f"Category {n}") for n in range(20)], ignore_conflicts=True)
-    Tag.objects.bulk_create([Tag(slug=f"t{n}", name=f"Tag {n}") for n in range(50)], ignore_conflicts=True)
+    Category.objects.bulk_create(
+        [Category(slug=f"c{n}", name=f"Category {n}") for n in range(20)], ignore_conflicts=True
+    )
+    Tag.objects.bulk_create(
+        [Tag(slug=f"t{n}", name=f"Tag {n}") for n in range(50)], ignore_conflicts=True
+    )
     known = Market.objects.count()
     for first in range(known, known + markets, 10_000):
         with connection.cursor() as cursor:
-            cursor.execute(MARKETS, {"first": first, "last": min(first + 10_000, known + markets) - 1})
+            cursor.execute(
+                MARKETS, {"first": first, "last": min(first + 10_000, known + markets) - 1}
+            )
     with connection.cursor() as cursor:
         cursor.execute(LEARNT)
     (market, outcome), *_ = scene(1)[0]
     trader = Account.objects.filter(kind=Account.Kind.TRADER).latest("pk")
-    facts = {"market": market, "outcome": outcome, "trader": trader.user_id, "most": trades, "account": trader.pk}
+    facts = {
+        "market": market,
+        "outcome": outcome,
+        "trader": trader.user_id,
+        "most": trades,
+        "account": trader.pk,
+    }
     facts["market_account"] = Account.objects.get(market=market).pk
     seq = Market.objects.get(pk=market).seq
     for start in range(seq, seq + trades, 50_000):
         with connection.cursor() as cursor:
-            cursor.execute(FILL, {**facts, "first": start, "last": min(start + 50_000, seq + trades) - 1})
+            cursor.execute(
+                FILL, {**facts, "first": start, "last": min(start + 50_000, seq + trades) - 1}
+            )
     Market.objects.filter(pk=market).update(seq=seq + trades, trade_count=trades)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

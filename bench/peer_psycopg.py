@@ -11,20 +11,33 @@ import psycopg
 from markets.domain.pricing import Book
 
 
-def trade(connection: psycopg.Connection[Any], market: int, trader: int, outcome: int, shares: int, order: str) -> None:
+def trade(
+    connection: psycopg.Connection[Any],
+    market: int,
+    trader: int,
+    outcome: int,
+    shares: int,
+    order: str,
+) -> None:
     """A buy: check the key, lock, read, price, and write each fact with a statement of its own."""
     now = datetime.now(UTC)
     with connection.transaction(), connection.cursor() as cursor:
         run = cursor.execute
         assert (
-            run("SELECT id FROM markets_trade WHERE trader_id = %s AND client_order_id = %s", [trader, order]).fetchone()
+            run(
+                "SELECT id FROM markets_trade WHERE trader_id = %s AND client_order_id = %s",
+                [trader, order],
+            ).fetchone()
             is None
         )
-        row = run("SELECT liquidity, seq FROM markets_market WHERE id = %s FOR UPDATE", [market]).fetchone()
+        row = run(
+            "SELECT liquidity, seq FROM markets_market WHERE id = %s FOR UPDATE", [market]
+        ).fetchone()
         assert row is not None
         liquidity, seq = row[0], row[1] + 1
         outcomes = run(
-            "SELECT id, probability, shares FROM markets_outcome WHERE market_id = %s ORDER BY position", [market]
+            "SELECT id, probability, shares FROM markets_outcome WHERE market_id = %s ORDER BY position",
+            [market],
         ).fetchall()
         accounts = run(
             "SELECT id, balance, user_id FROM markets_account WHERE user_id = %s OR market_id = %s ORDER BY id FOR UPDATE",
@@ -35,7 +48,11 @@ def trade(connection: psycopg.Connection[Any], market: int, trader: int, outcome
         ids = [one[0] for one in outcomes]
         book = Book([one[1] for one in outcomes], [one[2] for one in outcomes], liquidity)
         index = ids.index(outcome)
-        cost, before, after = book.cost(index, shares), book.prices(), book.after(index, shares).prices()
+        cost, before, after = (
+            book.cost(index, shares),
+            book.prices(),
+            book.after(index, shares).prices(),
+        )
         assert mine[1] >= cost
         entry = run(
             "INSERT INTO markets_journalentry (kind, at, market_id, actor_id, note) VALUES ('trade', %s, %s, %s, '') RETURNING id",
@@ -61,10 +78,29 @@ def trade(connection: psycopg.Connection[Any], market: int, trader: int, outcome
         run(
             "INSERT INTO markets_trade (market_id, outcome_id, trader_id, side, shares, cost, price_before, price_after, seq, at,"
             " client_order_id, request_digest, entry_id) VALUES (%s, %s, %s, 'buy', %s, %s, %s, %s, %s, %s, %s, '', %s)",
-            [market, outcome, trader, shares, cost, before[index], after[index], seq, now, order, entry],
+            [
+                market,
+                outcome,
+                trader,
+                shares,
+                cost,
+                before[index],
+                after[index],
+                seq,
+                now,
+                order,
+                entry,
+            ],
         )
         run(
             "INSERT INTO markets_event (market_id, seq, type, at, actor_id, payload, prices, request_id, pending)"
             " VALUES (%s, %s, 'trade', %s, %s, %s, %s, '', FALSE)",
-            [market, seq, now, trader, json.dumps({"cost": cost}), json.dumps(dict(zip(map(str, ids), after, strict=True)))],
+            [
+                market,
+                seq,
+                now,
+                trader,
+                json.dumps({"cost": cost}),
+                json.dumps(dict(zip(map(str, ids), after, strict=True))),
+            ],
         )

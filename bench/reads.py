@@ -57,10 +57,23 @@ BARS = [  # own, peer, what the ratio must reach
 
 
 def wrk(
-    url: str, *headers: str, seconds: float = SECONDS, connections: int = CONNECTIONS, script: str = ""
+    url: str,
+    *headers: str,
+    seconds: float = SECONDS,
+    connections: int = CONNECTIONS,
+    script: str = "",
 ) -> dict[str, float]:
     """Requests a second, and p50 and p99 in ms."""
-    command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
+    command = [
+        "taskset",
+        "-c",
+        str(LOAD_CORE),
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds:g}s",
+        "--latency",
+    ]
     for header in headers:
         command += ["-H", header]
     if script:
@@ -68,7 +81,9 @@ def wrk(
     text = subprocess.run([*command, url], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text:
         raise SystemExit(f"{url} answered with errors:\n{text}")
-    found = {name: _ms(value) for name, value in re.findall(r"^\s+(50|99)%\s+(\S+)", text, re.MULTILINE)}
+    found = {
+        name: _ms(value) for name, value in re.findall(r"^\s+(50|99)%\s+(\S+)", text, re.MULTILINE)
+    }
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     assert rate
     return {"rate": float(rate[1]), "p50": found["50"], "p99": found["99"]}
@@ -83,7 +98,9 @@ def fetch(url: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers (less those that the server itself adds) and body."""
     with urllib.request.urlopen(url) as answer:
         headers = [
-            (name.lower(), value) for name, value in answer.getheaders() if name.lower() not in {"server", "date", "connection"}
+            (name.lower(), value)
+            for name, value in answer.getheaders()
+            if name.lower() not in {"server", "date", "connection"}
         ]
         return headers, bytes(answer.read())
 
@@ -96,9 +113,16 @@ def scene() -> tuple[list[int], str]:
     from markets.services import catalogue, keys
 
     now = timezone.now()
-    made = [catalogue.create_market(actor=None, now=now, name=f"Will bench {n} end well?", status="active") for n in range(200)]
+    made = [
+        catalogue.create_market(
+            actor=None, now=now, name=f"Will bench {n} end well?", status="active"
+        )
+        for n in range(200)
+    ]
     user = get_user_model().objects.create(username=f"bench-{time.time_ns()}")
-    return [market.pk for market in made], keys.issue_key(user=user, now=now, name="bench", scopes=["read"])[1]
+    return [market.pk for market in made], keys.issue_key(
+        user=user, now=now, name="bench", scopes=["read"]
+    )[1]
 
 
 def main() -> None:
@@ -128,7 +152,9 @@ def main() -> None:
             report.tell("reads", lines)
 
 
-def measure(only: str, rounds: int, market: int, key: str, spread: str) -> dict[str, dict[str, float]]:
+def measure(
+    only: str, rounds: int, market: int, key: str, spread: str
+) -> dict[str, dict[str, float]]:
     """Medians of the rounds, the sides taking turns."""
     rounds_of: dict[str, list[dict[str, float]]] = {}
     for _ in range(rounds):
@@ -137,7 +163,9 @@ def measure(only: str, rounds: int, market: int, key: str, spread: str) -> dict[
                 continue
             with serving(server, app, **environment) as served:
                 rounds_of.setdefault(name, []).append(one(name, served, market, key, spread))
-        sys.stderr.write(json.dumps({name: round(found[-1]["rate"]) for name, found in rounds_of.items()}) + "\n")
+        sys.stderr.write(
+            json.dumps({name: round(found[-1]["rate"]) for name, found in rounds_of.items()}) + "\n"
+        )
     return {
         name: {fact: statistics.median(round_[fact] for round_ in found) for fact in found[0]}
         for name, found in rounds_of.items()
@@ -150,7 +178,9 @@ def one(name: str, served: Served, market: int, key: str, spread: str) -> dict[s
     headers = [f"Authorization: Bearer {key}"] if "key" in name else []
     wrk(url, *headers, seconds=1, script=script)
     full = wrk(url, *headers, script=script)
-    half = wrk(url, *headers, connections=1, script=script)  # server and client take turns: each is idle half of the time
+    half = wrk(
+        url, *headers, connections=1, script=script
+    )  # server and client take turns: each is idle half of the time
     return {"rate": full["rate"], "p50": half["p50"], "p99": half["p99"]}
 
 
@@ -161,11 +191,15 @@ def table(results: dict[str, dict[str, float]], size: int) -> list[str]:
     ]
     for name, found in results.items():
         spread = found["p99"] / found["p50"]
-        lines.append(f"| {name} | {found['rate']:,.0f} | {found['p50']:.2f} | {found['p99']:.2f} | {spread:.1f} |")
+        lines.append(
+            f"| {name} | {found['rate']:,.0f} | {found['p50']:.2f} | {found['p99']:.2f} | {spread:.1f} |"
+        )
     lines += ["", "| own | peer | ratio | must reach |", "|---|---|---|---|"]
     for own, peer, bar in BARS:
         if own in results and peer in results:
-            lines.append(f"| {own} | {peer} | **{results[own]['rate'] / results[peer]['rate']:.2f}** | {bar or ''} |")
+            lines.append(
+                f"| {own} | {peer} | **{results[own]['rate'] / results[peer]['rate']:.2f}** | {bar or ''} |"
+            )
     return lines
 
 

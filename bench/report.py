@@ -15,4 +15,6 @@ def tell(topic: str, lines: list[str]) -> None:
     begin, end = f"<!-- {topic} -->", f"<!-- end of {topic} -->"
     known = README.read_text()
     assert begin in known, f"bench/README.md has no place for {topic}"
-    README.write_text(re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", known, flags=re.DOTALL))
+    README.write_text(
+        re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{text}\n{end}", known, flags=re.DOTALL)
+    )

@@ -19,7 +19,10 @@ from config.dev.embedded import free_port
 
 SERVER_CORE, LOAD_CORE = 0, 1
 
-ROOM = ["--backpressure", "20000"]  # a stream counts as a request, of which granian else works on 1,024 at a time
+ROOM = [
+    "--backpressure",
+    "20000",
+]  # a stream counts as a request, of which granian else works on 1,024 at a time
 
 COMMANDS = {
     "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{app}"],
@@ -62,7 +65,11 @@ class Served:
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.process, self.port = process, port
         parent = psutil.Process(process.pid)
-        children = [child for child in parent.children() if "resource_tracker" not in " ".join(child.cmdline())]
+        children = [
+            child
+            for child in parent.children()
+            if "resource_tracker" not in " ".join(child.cmdline())
+        ]
         self.worker = children[0] if children else parent
 
     def memory(self) -> int:

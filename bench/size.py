@@ -46,7 +46,10 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
     return {
         "detail": lambda: present_market(markets.get(some.pk)),
         **{f"list by {sort}": listed(sort=sort) for sort in catalogue.ORDERS},
-        **{f"its second page, by {sort}": listed(sort=sort, cursor=cursor) for sort, cursor in cursors.items()},
+        **{
+            f"its second page, by {sort}": listed(sort=sort, cursor=cursor)
+            for sort, cursor in cursors.items()
+        },
         "list of the active": listed(status="active"),
         # as many rows as there are in the small one
         "list of a category, 2 rows": listed(category="c7", limit=2),
@@ -60,9 +63,15 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
         "search, one common word, by volume": listed(text="railway", sort="volume", limit=2),
         "search, mistyped": listed(text="releese budgett", limit=1),
         "search, nothing found": listed(text="xylophone quartet"),
-        "trades, newest 50": lambda: page(history.trades(market_id), order=["-id"], limit=50, cursor=None),
-        "events, first 50": lambda: history.event_page(market_id, after_seq=0, limit=50, cursor=None),
-        "events, newest 50": lambda: history.events_after(market_id, markets.head(market_id) - 50, limit=50),
+        "trades, newest 50": lambda: page(
+            history.trades(market_id), order=["-id"], limit=50, cursor=None
+        ),
+        "events, first 50": lambda: history.event_page(
+            market_id, after_seq=0, limit=50, cursor=None
+        ),
+        "events, newest 50": lambda: history.events_after(
+            market_id, markets.head(market_id) - 50, limit=50
+        ),
         "history, 200 points": lambda: history.prices_over_time(
             markets.get(market_id), start=min(begun, now - timedelta(days=7)), end=now, points=200
         ),
@@ -78,7 +87,9 @@ def reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], object]]:
 def connected(database: str) -> BaseDatabaseWrapper:
     """A connection of its own to that database."""
     made = connections.create_connection(DEFAULT_DB_ALIAS)
-    options = {name: value for name, value in made.settings_dict["OPTIONS"].items() if name != "pool"}
+    options = {
+        name: value for name, value in made.settings_dict["OPTIONS"].items() if name != "pool"
+    }
     made.settings_dict = {**made.settings_dict, "NAME": database, "OPTIONS": options}
     return made
 
@@ -108,7 +119,10 @@ def main() -> None:
         for database, ids in (("small", small_ids), (large, large_ids)):
             connections[DEFAULT_DB_ALIAS] = connected(database)
             sides.append((connections[DEFAULT_DB_ALIAS], reads(*ids)))
-        lines = ["| read | ms at 100 markets, 1,000 trades | ms at 100,000 and 1,000,000 | ratio |", "|---|---|---|---|"]
+        lines = [
+            "| read | ms at 100 markets, 1,000 trades | ms at 100,000 and 1,000,000 | ratio |",
+            "|---|---|---|---|",
+        ]
         for name in sides[0][1]:
             times: list[list[float]] = [[], []]
             for _ in range(TIMES):

@@ -40,20 +40,30 @@ def soak(minutes: int, count: int, rate: float) -> None:
     with serving("bellwether", "config.asgi:application") as served:
         viewers = Viewers(served.port, f"/api/v1/markets/{market}/stream", count)
         viewers.ask("reset")
-        say(f"| minute | trades | least that a viewer heard | lost | memory MB | processor |\n|{'---|' * 6}\n")
+        say(
+            f"| minute | trades | least that a viewer heard | lost | memory MB | processor |\n|{'---|' * 6}\n"
+        )
         made, begun, cpu = 0, time.monotonic(), served.cpu()
         for minute in range(1, minutes + 1):
             while time.monotonic() < begun + minute * 60:
                 order = Order(outcome_id=outcome, side="buy", shares=20_000)
                 key = f"soak-{time.time_ns()}"
-                trading.place_trade(market_id=market, trader=people[made % 10], order=order, client_order_id=key, now=clock())
+                trading.place_trade(
+                    market_id=market,
+                    trader=people[made % 10],
+                    order=order,
+                    client_order_id=key,
+                    now=clock(),
+                )
                 made += 1
                 time.sleep(max(0.0, begun + made / rate - time.monotonic()))
             time.sleep(1)
             report = viewers.ask("report")
             lost = made * count - report["all"]
             used, cpu = served.cpu() - cpu, served.cpu()
-            say(f"| {minute} | {made} | {report['least']} | {lost} | {served.memory() / 1e6:.0f} | {used / 60:.0%} |\n")
+            say(
+                f"| {minute} | {made} | {report['least']} | {lost} | {served.memory() / 1e6:.0f} | {used / 60:.0%} |\n"
+            )
             sys.stdout.flush()
         viewers.end()
 

@@ -24,7 +24,9 @@ ROUNDS, PER_ROUND = 9, 300
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--million", action="store_true", help="fill one market with a million trades first")
+    arguments.add_argument(
+        "--million", action="store_true", help="fill one market with a million trades first"
+    )
     options = arguments.parse_args()
     with own_database():
         gc.freeze()  # as the server does (config/asgi.py)
@@ -56,7 +58,13 @@ def compare() -> list[str]:
             market, outcome = markets[number % count]
             order = Order(outcome_id=outcome, side="buy", shares=20_000)
             trader = people[number % len(people)]
-            trading.place_trade(market_id=market, trader=trader, order=order, client_order_id=f"s{now()}", now=clock())
+            trading.place_trade(
+                market_id=market,
+                trader=trader,
+                order=order,
+                client_order_id=f"s{now()}",
+                now=clock(),
+            )
 
         connection.ensure_connection()
         settings = connection.settings_dict
@@ -65,7 +73,9 @@ def compare() -> list[str]:
 
             def theirs(number: int) -> None:
                 market, outcome = markets[number % count]
-                peer_psycopg.trade(plain, market, people[number % len(people)].pk, outcome, 20_000, f"p{now()}")
+                peer_psycopg.trade(
+                    plain, market, people[number % len(people)].pk, outcome, 20_000, f"p{now()}"
+                )
 
             rates = rounds(theirs, ours)
         ratio = statistics.median(b / a for a, b in zip(*rates, strict=True))
@@ -104,7 +114,9 @@ def scene(count: int):  # type: ignore[no-untyped-def]
 
     facts = {"actor": None, "now": clock(), "status": "active", "liquidity": 10**6 * MICRO}
     made = [catalogue.create_market(name=f"Bench {n}?", **facts) for n in range(count)]
-    users = [get_user_model().objects.create(username=f"bench-{time.time_ns()}-{n}") for n in range(10)]
+    users = [
+        get_user_model().objects.create(username=f"bench-{time.time_ns()}-{n}") for n in range(10)
+    ]
     for user in users:
         ledger.grant(user=user, amount=10**8 * MICRO, actor=None, now=clock(), reason="Bench")
     return [(market.pk, market.outcomes.first().pk) for market in made], users
@@ -153,7 +165,13 @@ def behind_a_million() -> list[str]:
             order = Order(outcome_id=outcome, side="buy", shares=20_000)
             key = f"m{time.time_ns()}"
             begun = time.perf_counter()
-            trading.place_trade(market_id=market, trader=people[number % 10], order=order, client_order_id=key, now=clock())
+            trading.place_trade(
+                market_id=market,
+                trader=people[number % 10],
+                order=order,
+                client_order_id=key,
+                now=clock(),
+            )
             took.append(time.perf_counter() - begun)
         return took
 
@@ -214,9 +232,15 @@ def history_reads(market_id: int, outcome_id: int) -> dict[str, Callable[[], obj
     market, now = Market.objects.whole().get(pk=market_id), clock()
     month = {"start": now - timedelta(days=30), "end": now}
     return {
-        "price history, 30 days in 200 points": lambda: history.prices_over_time(market, points=200, **month),
-        "candlesticks, 30 days in hours": lambda: history.candlesticks(market_id, outcome_id, minutes=60, **month),
-        "newest 50 trades": lambda: page(history.trades(market_id), order=["-id"], limit=50, cursor=None),
+        "price history, 30 days in 200 points": lambda: history.prices_over_time(
+            market, points=200, **month
+        ),
+        "candlesticks, 30 days in hours": lambda: history.candlesticks(
+            market_id, outcome_id, minutes=60, **month
+        ),
+        "newest 50 trades": lambda: page(
+            history.trades(market_id), order=["-id"], limit=50, cursor=None
+        ),
     }
 
 

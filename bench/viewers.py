@@ -45,8 +45,16 @@ def main() -> None:
                     answer: dict[str, object] = {}
                 elif line == "report":
                     ordered = sorted(latencies) or [0]
-                    at = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6 for share in (0.5, 0.99)]
-                    answer = {"least": min(counts.values()), "all": sum(counts.values()), "last": last, "closed": closed}
+                    at = [
+                        ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1e6
+                        for share in (0.5, 0.99)
+                    ]
+                    answer = {
+                        "least": min(counts.values()),
+                        "all": sum(counts.values()),
+                        "last": last,
+                        "closed": closed,
+                    }
                     answer |= {"p50": at[0], "p99": at[1]}
                 else:
                     return

@@ -24,7 +24,9 @@ def django_db_setup(
 ) -> Iterator[None]:
     """A migrated test database. It ends with the temporary servers (tests/support/services.py)."""
     with django_db_blocker.unblock():
-        setup_databases(verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set())
+        setup_databases(
+            verbosity=0, interactive=False, aliases={"default"}, serialized_aliases=set()
+        )
     yield
     connections["default"].close_pool()
 
@@ -69,7 +71,9 @@ async def client(world: None) -> AsyncIterator[httpx.AsyncClient]:
     """Nobody in particular, talking to the whole ASGI application."""
     from config.asgi import application
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://testserver") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=application), base_url="http://testserver"
+    ) as client:
         yield client
 
 
@@ -97,7 +101,17 @@ def server(world: None, _server: Server) -> Server:
 @pytest.fixture
 def worker(world: None) -> Iterator[Process]:
     """A Celery worker with beat in a process of its own."""
-    process = Process("celery", "-A", "config", "worker", "-B", "--concurrency", "2", "-s", f"/tmp/beat-{os.getpid()}")
+    process = Process(
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "-B",
+        "--concurrency",
+        "2",
+        "-s",
+        f"/tmp/beat-{os.getpid()}",
+    )
     wait_for(lambda: "ready" in process.output(), 30)
     yield process
     process.end()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 BODY = Path(os.environ["PEER_BODY"]).read_bytes()
-HEADERS = [(name.encode(), value.encode()) for name, value in json.loads(os.environ["PEER_HEADERS"])]
+HEADERS = [
+    (name.encode(), value.encode()) for name, value in json.loads(os.environ["PEER_HEADERS"])
+]
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

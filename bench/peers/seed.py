@@ -79,7 +79,9 @@ logger = structlog.get_logger()
 
 class LoggingMiddleware(BaseHTTPMiddleware):
     async def dispatch(self, request, call_next):  # type: ignore[no-untyped-def]
-        structlog.contextvars.bind_contextvars(request_id=str(uuid4()), method=request.method, path=request.url.path)
+        structlog.contextvars.bind_contextvars(
+            request_id=str(uuid4()), method=request.method, path=request.url.path
+        )
         try:
             response = await call_next(request)
             logger.info("request_completed", status=response.status_code)
@@ -93,5 +95,8 @@ if os.environ.get("PEER_LOG"):
 
 
 @application.get("/api/v1/markets/{market_id}", response_model=Market)
-async def get_market(market_id: int, service: MarketService = Depends(get_market_service)) -> Market:  # noqa: B008
+async def get_market(
+    market_id: int,
+    service: MarketService = Depends(get_market_service),  # noqa: B008
+) -> Market:
     return await service.get_market(market_id)

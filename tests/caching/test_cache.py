@@ -46,7 +46,9 @@ def test_an_edit_is_seen_by_the_next_read(market):
 
 def test_the_cache_keeps_a_market_for_300_seconds(market):
     shared.read_market(market.pk)
-    assert 269 <= django_cache.ttl(f"market:{market.pk}") <= 300, "less up to a tenth, so that all do not expire together"
+    assert 269 <= django_cache.ttl(f"market:{market.pk}") <= 300, (
+        "less up to a tenth, so that all do not expire together"
+    )
 
 
 def test_a_slow_reader_cannot_put_the_old_state_over_the_new_one(market, monkeypatch):
@@ -102,7 +104,9 @@ def test_a_draft_is_not_shown_and_appears_when_it_opens(make_market):
     assert name_of(market) == "Will it rain?"
 
 
-def test_a_draft_that_opens_while_it_is_looked_for_is_not_remembered_as_hidden(make_market, monkeypatch):
+def test_a_draft_that_opens_while_it_is_looked_for_is_not_remembered_as_hidden(
+    make_market, monkeypatch
+):
     market = make_market(status="draft")
     find = shared.markets.get
 
@@ -124,7 +128,11 @@ def dead_redis(settings, monkeypatch):
     """A cache on a port where nobody listens, as after a crash of Redis."""
     from django.core.cache import caches
 
-    monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"})
+    monkeypatch.setitem(
+        settings.CACHES,
+        "default",
+        {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"},
+    )
     monkeypatch.setattr(shared, "redis", redis.Redis())
     monkeypatch.setattr(shared, "_missed", {})
     monkeypatch.setattr(redis, "RETRY_SECONDS", 3600)
@@ -138,7 +146,9 @@ def test_without_redis_reads_and_writes_go_on_and_the_log_says_so_once(market, d
         for name in ("Will it snow?", "Will it hail?"):
             rename(market, name)
             assert name_of(market) == name
-    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"] == ["cache_unavailable"]
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.cache"] == [
+        "cache_unavailable"
+    ]
 
 
 def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, caplog, tmp_path):
@@ -153,7 +163,9 @@ def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, ca
     with caplog.at_level(logging.INFO, "bellwether.cache"):
         for _ in range(2):  # up, down, up, down
             with embedded.valkey(tmp_path) as url:
-                monkeypatch.setitem(settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": url})
+                monkeypatch.setitem(
+                    settings.CACHES, "default", {**settings.CACHES["default"], "LOCATION": url}
+                )
                 caches["default"] = caches.create_connection("default")
                 wait_for(lambda: not shared.redis.away)
                 name_of(market)
@@ -164,7 +176,9 @@ def test_a_redis_that_comes_back_is_used_again(market, settings, monkeypatch, ca
     assert said == ["cache_unavailable", "cache_available", "cache_unavailable"]
 
 
-def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(market, make_market, monkeypatch):
+def test_redis_is_told_later_of_what_it_missed_and_forgets_nothing_else(
+    market, make_market, monkeypatch
+):
     """One process alone cannot reach it: the others go on with what they have there."""
     other = make_market("Snow?")
     name_of(market), name_of(other)
@@ -190,11 +204,15 @@ def test_connections_that_died_together_are_one_outage(market, monkeypatch, capl
     monkeypatch.setattr(redis, "RETRY_SECONDS", 0.1)
 
     async def many(number):
-        return await asyncio.gather(*(shared.redis.aask(lambda client: client.ping(), None) for _ in range(number)))
+        return await asyncio.gather(
+            *(shared.redis.aask(lambda client: client.ping(), None) for _ in range(number))
+        )
 
     async def scenario():
         assert all(await many(20))
-        await in_thread(lambda: get_redis_connection("default").client_kill_filter(_type="normal", skipme=False))
+        await in_thread(
+            lambda: get_redis_connection("default").client_kill_filter(_type="normal", skipme=False)
+        )
         await many(1)
         await in_thread(wait_for, lambda: not shared.redis.away)
         for number in (1, 5, 20, 20):
@@ -211,7 +229,9 @@ async def test_an_unknown_market_leaves_only_that_it_is_unknown(client, world):
     for number in range(50):
         for path in ("", "/history", "/trades", "/events"):
             assert (await client.get(f"/api/v1/markets/{10**9 + number}{path}")).status_code == 404
-    assert get_redis_connection("default").dbsize() <= before + 50, "that they are unknown, for ten seconds"
+    assert get_redis_connection("default").dbsize() <= before + 50, (
+        "that they are unknown, for ten seconds"
+    )
 
 
 def test_what_is_filled_together_does_not_expire_together(make_market):

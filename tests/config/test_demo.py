@@ -20,7 +20,9 @@ from tests.support import ROOT
 from tests.support.processes import wait_for
 
 ENVIRONMENT = {
-    k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BASE_URL", "LOG_FORMAT"}
+    k: v
+    for k, v in os.environ.items()
+    if k not in {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "BASE_URL", "LOG_FORMAT"}
 }
 
 
@@ -29,7 +31,11 @@ def project(tmp_path_factory):
     """A copy of the project in a path with a space, without what a run leaves behind."""
     copy = tmp_path_factory.mktemp("with a space") / "bellwether"
     shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".venv*", "var", ".git", "__pycache__", ".*_cache", ".hypothesis")
+        ROOT,
+        copy,
+        ignore=shutil.ignore_patterns(
+            ".venv*", "var", ".git", "__pycache__", ".*_cache", ".hypothesis"
+        ),
     )
     yield copy
     if os.geteuid() == 0 and (copy / "var" / "home").exists():
@@ -44,7 +50,12 @@ def quiet(monkeypatch):
 def manage(project, *arguments, **environment):
     """`manage.py` with these arguments, its output in one pipe."""
     command = [sys.executable, "manage.py", *arguments]
-    facts = {"cwd": project, "env": {**ENVIRONMENT, **environment}, "text": True, "stdin": subprocess.DEVNULL}
+    facts = {
+        "cwd": project,
+        "env": {**ENVIRONMENT, **environment},
+        "text": True,
+        "stdin": subprocess.DEVNULL,
+    }
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **facts)
 
 
@@ -60,7 +71,10 @@ class Demo:
         self.seconds = time.monotonic() - self.begun
         self.family = []
         if self.ready:
-            self.family = [self.process.pid, *(p.pid for p in psutil.Process(self.process.pid).children(recursive=True))]
+            self.family = [
+                self.process.pid,
+                *(p.pid for p in psutil.Process(self.process.pid).children(recursive=True)),
+            ]
         else:
             self.process.communicate(timeout=30)
 
@@ -74,7 +88,11 @@ class Demo:
         return self.process.returncode, rest
 
     def orphans(self):
-        return [pid for pid in self.family if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+        return [
+            pid
+            for pid in self.family
+            if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        ]
 
 
 def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request):
@@ -82,21 +100,40 @@ def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request)
     demo = Demo(project, PORT=str(port), CROWD="1")
     assert demo.ready, demo.lines
     access = json.loads((project / "var" / "demo.json").read_text())
-    assert set(access) >= {"base_url", "admin_username", "admin_password", "staff_api_key", "trader_api_key"}
+    assert set(access) >= {
+        "base_url",
+        "admin_username",
+        "admin_password",
+        "staff_api_key",
+        "trader_api_key",
+    }
     assert access["base_url"] == f"http://127.0.0.1:{port}"
     assert (project / "var" / "demo.json").stat().st_mode & 0o077 == 0
     request.addfinalizer(
         (
-            client := httpx.Client(base_url=access["base_url"], headers={"Authorization": f"Bearer {access['staff_api_key']}"})
+            client := httpx.Client(
+                base_url=access["base_url"],
+                headers={"Authorization": f"Bearer {access['staff_api_key']}"},
+            )
         ).close
     )
     assert client.get("/static/markets/site.css").status_code == 200
     made = client.post("/api/v1/markets/", json={"name": "Will it last?"}).json()
     trader = {"Authorization": f"Bearer {access['trader_api_key']}"}
     assert client.get("/api/v1/me", headers=trader).json()["balance"] == "1000"
-    wait_for(lambda: any(m["trade_count"] for m in client.get("/api/v1/markets/?sort=volume").json()["items"]), 20)
+    wait_for(
+        lambda: any(
+            m["trade_count"] for m in client.get("/api/v1/markets/?sort=volume").json()["items"]
+        ),
+        20,
+    )
 
-    beside = manage(project, "shell", "-c", "from markets.models import Market; print('count', Market.objects.count())")
+    beside = manage(
+        project,
+        "shell",
+        "-c",
+        "from markets.models import Market; print('count', Market.objects.count())",
+    )
     assert "count 43" in beside.communicate(timeout=30)[0]
     second = manage(project, "demo", PORT=str(embedded.free_port()))
     assert "already runs" in second.communicate(timeout=30)[0]
@@ -108,7 +145,9 @@ def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request)
 
     again = Demo(project, PORT=str(port))
     assert again.ready, again.lines
-    assert again.seconds < 10 or os.environ.get("PYTEST_XDIST_WORKER"), "with nothing beside it, a second start is quick"
+    assert again.seconds < 10 or os.environ.get("PYTEST_XDIST_WORKER"), (
+        "with nothing beside it, a second start is quick"
+    )
     assert client.get(f"/api/v1/markets/{made['id']}").json()["name"] == "Will it last?"
     assert json.loads((project / "var" / "demo.json").read_text()) == access
     assert again.end(signal.SIGTERM)[0] == 0
@@ -116,13 +155,16 @@ def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request)
 
 
 @pytest.mark.parametrize(
-    ("victim", "name"), [("celery", "worker was ended by SIGKILL"), ("postgres", "PostgreSQL was ended by SIGKILL")]
+    ("victim", "name"),
+    [("celery", "worker was ended by SIGKILL"), ("postgres", "PostgreSQL was ended by SIGKILL")],
 )
 def test_when_one_part_dies_the_rest_ends_and_says_why(project, victim, name):
     demo = Demo(project, PORT=str(embedded.free_port()))
     assert demo.ready, demo.lines
     children = psutil.Process(demo.process.pid).children()
-    part = next(p for p in children if victim in " ".join(p.cmdline()) and "beat" not in p.cmdline())
+    part = next(
+        p for p in children if victim in " ".join(p.cmdline()) and "beat" not in p.cmdline()
+    )
     part.kill()
     said = demo.process.communicate(timeout=40)[0]
     assert demo.process.returncode == 1
@@ -158,20 +200,31 @@ def test_a_port_that_is_none_gets_a_clear_sentence(project, port):
 
 
 def test_a_full_disk_gets_a_clear_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(
+        embedded.shutil,
+        "disk_usage",
+        lambda _path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000),
+    )
     with pytest.raises(embedded.CannotStart, match=r"0 MB free and 400 MB are needed"):
         embedded.check_room(tmp_path)
 
 
 def test_named_servers_are_used_and_nothing_is_embedded(project):
     code = "from django.conf import settings; print(settings.REDIS_URL, settings.DATABASES['default']['HOST'])"
-    facts = {"DATABASE_URL": "postgresql://u:p@db.example/x", "REDIS_URL": "redis://cache.example/0", "SECRET_KEY": "x"}
+    facts = {
+        "DATABASE_URL": "postgresql://u:p@db.example/x",
+        "REDIS_URL": "redis://cache.example/0",
+        "SECRET_KEY": "x",
+    }
     said = manage(project, "shell", "-c", code, **facts).communicate(timeout=30)[0]
     assert "redis://cache.example/0 db.example" in said
 
 
 def test_a_missing_secret_stops_the_start_with_one_sentence(project):
-    facts = {"DATABASE_URL": "postgresql://u:p@db.example/x", "REDIS_URL": "redis://cache.example/0"}
+    facts = {
+        "DATABASE_URL": "postgresql://u:p@db.example/x",
+        "REDIS_URL": "redis://cache.example/0",
+    }
     said = manage(project, "check", **facts).communicate(timeout=30)[0]
     assert "SECRET_KEY is not set" in said.strip().splitlines()[-1]
 

@@ -26,7 +26,12 @@ def everything(caplog):
 async def test_a_request_has_one_line_with_its_status_and_duration(client, market, caplog):
     await client.get(f"/api/v1/markets/{market.pk}")
     (line,) = lines(caplog)
-    assert (line["event"], line["level"], line["status"], line["method"]) == ("request_completed", "info", 200, "GET")
+    assert (line["event"], line["level"], line["status"], line["method"]) == (
+        "request_completed",
+        "info",
+        200,
+        "GET",
+    )
     assert line["path"] == f"/api/v1/markets/{market.pk}"
     assert line["duration_ms"] > 0
     assert line["timestamp"].endswith("Z")
@@ -56,13 +61,21 @@ async def test_requests_that_interleave_keep_their_own_context(client, market, c
 
     monkeypatch.setattr(catalogue, "listed", talkative)
     ids = [f"request-{n}" for n in range(10)]
-    urls = [f"/api/v1/markets/?limit={n + 1}" for n in range(10)]  # so that none is answered from memory
+    urls = [
+        f"/api/v1/markets/?limit={n + 1}" for n in range(10)
+    ]  # so that none is answered from memory
     answers = await asyncio.gather(
-        *(client.get(url, headers={"X-Request-ID": one}) for url, one in zip(urls, ids, strict=True))
+        *(
+            client.get(url, headers={"X-Request-ID": one})
+            for url, one in zip(urls, ids, strict=True)
+        )
     )
     assert [answer.headers["X-Request-ID"] for answer in answers] == ids
     for one in ids:
-        assert {line["event"] for line in lines(caplog) if line["request_id"] == one} == {"inside", "request_completed"}
+        assert {line["event"] for line in lines(caplog) if line["request_id"] == one} == {
+            "inside",
+            "request_completed",
+        }
 
 
 async def test_a_failure_has_one_line_with_the_error(client, market, caplog, monkeypatch):
@@ -78,7 +91,11 @@ async def test_a_failure_has_one_line_with_the_error(client, market, caplog, mon
         except RuntimeError:
             pytest.fail("the error must become an answer")
         (line,) = lines(caplog)
-        assert (line["event"], line["status"], line["error"]) == ("request_failed", 500, "RuntimeError('it broke')")
+        assert (line["event"], line["status"], line["error"]) == (
+            "request_failed",
+            500,
+            "RuntimeError('it broke')",
+        )
 
 
 async def test_no_secret_is_ever_in_a_line(client, alice, caplog):
@@ -107,10 +124,20 @@ def test_a_task_carries_the_id_of_the_request_that_caused_it():
 @pytest.mark.parametrize(("shape", "reads"), [("json", True), ("console", False)])
 def test_lines_are_json_in_production_and_readable_in_development(shape, reads):
     program = "from config import logs; import structlog; logs.configure(json=%r, level='INFO'); structlog.get_logger('x').info('hello', n=1)"
-    out = subprocess.run([sys.executable, "-c", program % (shape == "json")], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", program % (shape == "json")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     if reads:
         line = json.loads(out)
-        assert (line["event"], line["level"], line["n"], line["logger"]) == ("hello", "info", 1, "x")
+        assert (line["event"], line["level"], line["n"], line["logger"]) == (
+            "hello",
+            "info",
+            1,
+            "x",
+        )
     else:
         assert "hello" in out
         assert not out.startswith("{")

@@ -20,7 +20,13 @@ from tests.support.sockets import connected
 from tests.support.sse import listening
 
 SERVERS = {
-    "granian": ["make", "--no-print-directory", "--dry-run", "serve", "PORT={port}"],  # says the command that it would run
+    "granian": [
+        "make",
+        "--no-print-directory",
+        "--dry-run",
+        "serve",
+        "PORT={port}",
+    ],  # says the command that it would run
     "uvicorn": ["echo", "-m uvicorn --workers 2 --port {port} config.asgi:application"],
 }
 
@@ -30,7 +36,10 @@ def served(request, world):
     port = embedded.free_port()
     many_sockets()
     said = subprocess.run(
-        [part.format(port=port) for part in SERVERS[request.param]], capture_output=True, text=True, check=True
+        [part.format(port=port) for part in SERVERS[request.param]],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     process = Process(*said.stdout.rpartition("-m ")[2].split(), STREAMS_PER_ADDRESS="4000")
     process.url = f"http://127.0.0.1:{port}"
@@ -45,7 +54,9 @@ def served(request, world):
     process.end()
 
 
-async def test_more_viewers_than_a_server_works_on_requests_by_itself_leave_room_for_reads(served, market):
+async def test_more_viewers_than_a_server_works_on_requests_by_itself_leave_room_for_reads(
+    served, market
+):
     """Without being told otherwise granian works on 1,024 requests at a time, and each stream is one."""
     port = int(served.url.rpartition(":")[2])
     viewers = []
@@ -84,11 +95,19 @@ async def test_who_never_sends_the_rest_of_a_request_makes_nobody_wait(served, m
 async def test_several_processes_serve_streams_and_say_goodbye(served, market):
     address = f"{served.url}/api/v1/markets/{market.pk}"
     async with contextlib.AsyncExitStack() as stack:
-        streams = [await stack.enter_async_context(listening(f"{address}/stream")) for _ in range(6)]
+        streams = [
+            await stack.enter_async_context(listening(f"{address}/stream")) for _ in range(6)
+        ]
         web_socket = await stack.enter_async_context(connected(served))
         await web_socket.ask(cmd="subscribe", markets=[market.pk])
         assert {(await stream.next())[1] for stream in streams} == {"snapshot"}
-        await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=NOW, changes={"name": "Snow?"})
+        await in_thread(
+            catalogue.edit_market,
+            market_id=market.pk,
+            actor=None,
+            now=NOW,
+            changes={"name": "Snow?"},
+        )
         assert [(await stream.next())[2]["seq"] for stream in streams] == [2] * 6
         async with httpx.AsyncClient() as client:
             for _ in range(8):
@@ -97,5 +116,9 @@ async def test_several_processes_serve_streams_and_say_goodbye(served, market):
         for stream in streams:
             rest = [line async for line in stream.lines]
             assert re.fullmatch(r"retry: \d+", [line for line in rest if line][-1])
-        assert [(await web_socket.next())["type"] for _ in range(3)] == ["snapshot", "market.updated", "goodbye"]
+        assert [(await web_socket.next())["type"] for _ in range(3)] == [
+            "snapshot",
+            "market.updated",
+            "goodbye",
+        ]
     assert await in_thread(served.child.wait, 20) is not None

@@ -15,7 +15,11 @@ from markets.domain.pricing import Book, apportion, worst_loss
 @st.composite
 def books(draw, most_shares=10**14):
     count = draw(st.integers(2, 20))
-    prior = apportion([1 / count] * count) if draw(st.booleans()) else lopsided(draw(st.integers(1, 10**6)), count)
+    prior = (
+        apportion([1 / count] * count)
+        if draw(st.booleans())
+        else lopsided(draw(st.integers(1, 10**6)), count)
+    )
     shares = draw(st.lists(st.integers(0, most_shares), min_size=count, max_size=count))
     return Book(prior, shares, draw(st.integers(MICRO, 10**12)))
 
@@ -34,7 +38,10 @@ def exact_cost(book, outcome, shares):
         def c(sold):
             b = Decimal(book.liquidity)
             most = max(sold)
-            total = sum(Decimal(pi) / MICRO * (Decimal(s - most) / b).exp() for pi, s in zip(book.prior, sold, strict=True))
+            total = sum(
+                Decimal(pi) / MICRO * (Decimal(s - most) / b).exp()
+                for pi, s in zip(book.prior, sold, strict=True)
+            )
             return most + b * total.ln()
 
         after = book.after(outcome, shares).shares
@@ -112,7 +119,12 @@ def test_a_sale_raises_the_amount_with_the_fewest_shares(book, outcome, amount):
         assert amount >= most * (1 - 1e-9) - 3
     else:
         assert book.proceeds(outcome, shares) >= amount
-        fewer = shares - 3 - round(3 / book.after(outcome, -shares).weights()[outcome]) - shares // 10**6
+        fewer = (
+            shares
+            - 3
+            - round(3 / book.after(outcome, -shares).weights()[outcome])
+            - shares // 10**6
+        )
         assert fewer <= 0 or book.proceeds(outcome, fewer) <= amount
 
 
@@ -127,7 +139,10 @@ def test_sizes_of_all_kinds_are_stable(ratio):
     assert book.after(0, shares).proceeds(0, shares) <= cost
 
 
-@given(books(most_shares=0), st.lists(st.tuples(st.integers(0, 19), st.integers(1, 10**9)), max_size=12))
+@given(
+    books(most_shares=0),
+    st.lists(st.tuples(st.integers(0, 19), st.integers(1, 10**9)), max_size=12),
+)
 def test_the_subsidy_and_what_was_paid_cover_every_payout(book, buys):
     money = worst_loss(book.prior, book.liquidity)
     for outcome, shares in buys:
@@ -142,12 +157,18 @@ def test_a_million_random_round_trips_never_pay():
     trips = 0
     while trips < 1_000_000:
         count = chance.choice([2, 2, 2, 3, 5])
-        book = Book(lopsided(chance.randrange(10**6), count), [0] * count, round(10 ** chance.uniform(6, 10)))
+        book = Book(
+            lopsided(chance.randrange(10**6), count),
+            [0] * count,
+            round(10 ** chance.uniform(6, 10)),
+        )
         held, paid = [0] * count, 0
         for _ in range(200):
             outcome = chance.randrange(count)
             if held[outcome] and chance.random() < 0.5:
-                shares = held[outcome] if chance.random() < 0.3 else chance.randint(1, held[outcome])
+                shares = (
+                    held[outcome] if chance.random() < 0.3 else chance.randint(1, held[outcome])
+                )
                 paid -= book.proceeds(outcome, shares)
                 shares = -shares
             else:

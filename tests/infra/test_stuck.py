@@ -24,7 +24,10 @@ from tests.support.proxy import proxied
 
 def database():
     facts = settings.DATABASES["default"]
-    return "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**facts) + connection.settings_dict["NAME"]
+    return (
+        "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**facts)
+        + connection.settings_dict["NAME"]
+    )
 
 
 @contextmanager
@@ -44,25 +47,40 @@ async def test_a_locked_market_holds_up_nobody_but_its_own_traders(server, make_
     (yes, _), (other, _) = await in_thread(lambda: (yes_no(stuck), yes_no(free)))
     headers = bearer(await in_thread(key_for, bob, "read", "trade"))
     await in_thread(ledger.open_account, user=bob, now=NOW)
-    crowd = [bearer(key) for key in await in_thread(lambda: [key_for(person(f"p{n}"), "read", "trade") for n in range(40)])]
+    crowd = [
+        bearer(key)
+        for key in await in_thread(
+            lambda: [key_for(person(f"p{n}"), "read", "trade") for n in range(40)]
+        )
+    ]
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         with locked(stuck):
             waiting = [
-                asyncio.create_task(client.post(f"/api/v1/markets/{stuck.pk}/trades", json=buy(yes, f"w{n}"), headers=who))
+                asyncio.create_task(
+                    client.post(
+                        f"/api/v1/markets/{stuck.pk}/trades", json=buy(yes, f"w{n}"), headers=who
+                    )
+                )
                 for n, who in enumerate(crowd)
             ]
             await asyncio.sleep(0.5)
             for number in range(5):
                 begun = time.monotonic()
                 assert (await client.get("/api/v1/me", headers=headers)).status_code == 200
-                placed = await client.post(f"/api/v1/markets/{free.pk}/trades", json=buy(other, f"f{number}"), headers=headers)
+                placed = await client.post(
+                    f"/api/v1/markets/{free.pk}/trades",
+                    json=buy(other, f"f{number}"),
+                    headers=headers,
+                )
                 assert placed.status_code == 201
                 assert (await client.get(f"/api/v1/markets/{stuck.pk}/trades")).status_code == 200
                 assert time.monotonic() - begun < 2, "nobody else waits for the lock"
             for answer in await asyncio.gather(*waiting):
                 assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
                 assert int(answer.headers["Retry-After"]) > 0
-        again = await client.post(f"/api/v1/markets/{stuck.pk}/trades", json=buy(yes, "w0"), headers=crowd[0])
+        again = await client.post(
+            f"/api/v1/markets/{stuck.pk}/trades", json=buy(yes, "w0"), headers=crowd[0]
+        )
         assert again.status_code == 201, "the same order goes through once the lock is gone"
 
 
@@ -91,7 +109,8 @@ def end_sessions(name):
     """End the sessions of an application, as a restart of PostgreSQL does, and wait until they are gone; return how many."""
     with psycopg.connect(database(), autocommit=True) as other:
         ended = other.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s", [name]
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = %s",
+            [name],
         ).fetchone()[0]
         count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
         wait_for(lambda: other.execute(count, [name]).fetchone()[0] == 0)
@@ -126,7 +145,9 @@ async def test_a_wire_that_falls_silent_is_given_up_after_a_while(market, alice)
         url = database().replace(f":{proxy.target}/", f":{proxy.port}/")
         with serving("tests.support.impatient", LONGEST_STREAM="600", DATABASE_URL=url) as server:
             async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-                ask = lambda: client.get(f"/api/v1/markets/{market.pk}/trades?limit=7", headers={"Cookie": "a=b"})
+                ask = lambda: client.get(
+                    f"/api/v1/markets/{market.pk}/trades?limit=7", headers={"Cookie": "a=b"}
+                )
                 await asyncio.gather(*(ask() for _ in range(40)))
                 proxy.silence()
                 begun = time.monotonic()
@@ -134,7 +155,9 @@ async def test_a_wire_that_falls_silent_is_given_up_after_a_while(market, alice)
                 assert {answer.status_code for answer in answers} <= {503, 200}
                 assert 503 in {answer.status_code for answer in answers}
                 assert time.monotonic() - begun < 10
-                await in_thread(wait_for, lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+                await in_thread(
+                    wait_for, lambda: httpx.get(f"{server.url}/readyz").status_code == 200
+                )
                 assert {(await ask()).status_code for _ in range(20)} == {200}
 
 
@@ -145,7 +168,11 @@ async def test_a_page_is_503_while_the_database_is_away(market):
             async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
                 assert (await client.get("/")).status_code == 200
                 await in_thread(proxy.close)
-                for path in ("/?sort=newest", f"/api/v1/markets/{market.pk}/trades", f"/markets/{market.slug}?x=1"):
+                for path in (
+                    "/?sort=newest",
+                    f"/api/v1/markets/{market.pk}/trades",
+                    f"/markets/{market.slug}?x=1",
+                ):
                     answer = await client.get(path, headers={"Cookie": "sessionid=x"})
                     assert answer.status_code == 503, path
                     assert int(answer.headers["Retry-After"]) > 0

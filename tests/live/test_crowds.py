@@ -48,13 +48,17 @@ class Churner:
             self.position = str(message["seq"])
 
 
-async def test_five_hundred_viewers_who_come_and_go_miss_nothing_of_twenty_thousand_events(make_market):
+async def test_five_hundred_viewers_who_come_and_go_miss_nothing_of_twenty_thousand_events(
+    make_market,
+):
     dice = random.Random(4)
     markets = [await in_thread(make_market, f"Market {number}?") for number in range(20)]
     ids = [str(market.pk) for market in markets]
     most = 20_000
     with serving() as a, serving() as b:
-        singles = [Churner([a, b], f"/api/v1/markets/{dice.choice(ids)}/stream", dice) for _ in range(250)]
+        singles = [
+            Churner([a, b], f"/api/v1/markets/{dice.choice(ids)}/stream", dice) for _ in range(250)
+        ]
         lobby = [Churner([a, b], "/api/v1/markets/stream", dice, resumes=False) for _ in range(250)]
         final: dict[int, int] = {}
 
@@ -68,7 +72,9 @@ async def test_five_hundred_viewers_who_come_and_go_miss_nothing_of_twenty_thous
         lobbyists = set(lobby)
         watching = [asyncio.create_task(viewer.run(complete)) for viewer in singles + lobby]
         await asyncio.sleep(1)
-        writers = [await in_thread(Process, "tests.support.writer", str(most // 4), *ids) for _ in range(4)]
+        writers = [
+            await in_thread(Process, "tests.support.writer", str(most // 4), *ids) for _ in range(4)
+        ]
         for writer in writers:
             assert await in_thread(writer.child.wait, 200) == 0, writer.output()
             writer.end()

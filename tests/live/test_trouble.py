@@ -30,7 +30,9 @@ async def test_a_private_stream_resumes_where_it_was(server, bob, alice):
     url = f"{server.url}/api/v1/me/stream"
 
     async def grant(reason):
-        await in_thread(ledger.grant, user=bob, amount=1_000_000, actor=alice, now=NOW, reason=reason)
+        await in_thread(
+            ledger.grant, user=bob, amount=1_000_000, actor=alice, now=NOW, reason=reason
+        )
 
     async with listening(url, **bearer(key)) as stream:
         _, kind, first = await stream.next()
@@ -47,7 +49,10 @@ async def test_a_private_stream_resumes_where_it_was(server, bob, alice):
             assert (await stream.next())[1] == "snapshot"
 
 
-@pytest.mark.parametrize(("headers", "status"), [({}, 401), (bearer("bw_00000000_no"), 401), ({"Cookie": "sessionid=no"}, 401)])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), (bearer("bw_00000000_no"), 401), ({"Cookie": "sessionid=no"}, 401)],
+)
 async def test_a_private_stream_is_for_those_it_belongs_to(server, headers, status):
     async with httpx.AsyncClient() as client:
         answer = await client.get(f"{server.url}/api/v1/me/stream", headers=headers)
@@ -56,7 +61,10 @@ async def test_a_private_stream_is_for_those_it_belongs_to(server, headers, stat
 
 async def test_there_are_only_so_many_streams_for_an_address_and_a_process(market):
     with serving(STREAMS_PER_ADDRESS="3") as server:
-        async with listening(stream_of(server, market)) as a, listening(stream_of(server, market)) as b:
+        async with (
+            listening(stream_of(server, market)) as a,
+            listening(stream_of(server, market)) as b,
+        ):
             async with listening(stream_of(server, market)):
                 async with httpx.AsyncClient() as client:
                     answer = await client.get(stream_of(server, market))
@@ -79,9 +87,13 @@ async def everything(response):
     return text
 
 
-async def test_a_server_that_stops_asks_each_viewer_to_return_at_another_moment_and_nothing_is_lost(market):
+async def test_a_server_that_stops_asks_each_viewer_to_return_at_another_moment_and_nothing_is_lost(
+    market,
+):
     with serving() as server:
-        async with httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=None)) as client:
+        async with httpx.AsyncClient(
+            timeout=30, limits=httpx.Limits(max_connections=None)
+        ) as client:
             opened = [client.stream("GET", stream_of(server, market)) for _ in range(30)]
             responses = [await stream.__aenter__() for stream in opened]
             async with connected(server) as web_socket:
@@ -108,7 +120,10 @@ async def test_a_server_that_stops_asks_each_viewer_to_return_at_another_moment_
 async def test_a_stream_that_is_too_old_ends_and_is_resumed(market):
     with serving("tests.support.impatient", LONGEST_STREAM="6") as server:
         begun = time.monotonic()
-        async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", stream_of(server, market)) as response:
+        async with (
+            httpx.AsyncClient(timeout=30) as client,
+            client.stream("GET", stream_of(server, market)) as response,
+        ):
             text = await everything(response)
         assert 4 < time.monotonic() - begun < 12
         assert "retry: " in text.split("\n\n")[-2], "the last words say when to come back"
@@ -159,7 +174,11 @@ async def test_fifty_viewers_who_never_read_cost_little_are_dropped_and_disturb_
             assert sorted(late)[len(late) // 2] < 0.5
 
         def connections():
-            return [c for c in process.net_connections("tcp") if c.laddr.port == server.port and c.status != "LISTEN"]
+            return [
+                c
+                for c in process.net_connections("tcp")
+                if c.laddr.port == server.port and c.status != "LISTEN"
+            ]
 
         await in_thread(wait_for, lambda: not connections(), 15)
         cleanup.close()
@@ -195,7 +214,12 @@ async def test_a_trade_through_either_process_reaches_the_viewers_of_both(market
         ):
             assert [(await stream.next())[1] for stream in (at_a, at_b)] == ["snapshot", "snapshot"]
             for number, server in enumerate((a, b)):
-                order = {"outcome_id": outcome, "side": "buy", "shares": "1", "client_order_id": str(number)}
+                order = {
+                    "outcome_id": outcome,
+                    "side": "buy",
+                    "shares": "1",
+                    "client_order_id": str(number),
+                }
                 url = f"{server.url}/api/v1/markets/{market.pk}/trades"
                 answer = await client.post(url, json=order, headers=bearer(key))
                 assert answer.status_code == 201, answer.text
@@ -203,21 +227,30 @@ async def test_a_trade_through_either_process_reaches_the_viewers_of_both(market
                 assert [(m["type"], m["seq"]) for m in heard] == [("trade", number + 2)] * 2
 
 
-async def test_a_redis_that_is_killed_and_restarted_loses_no_event(market, staff_key, monkeypatch, tmp_path):
+async def test_a_redis_that_is_killed_and_restarted_loses_no_event(
+    market, staff_key, monkeypatch, tmp_path
+):
     monkeypatch.setattr(embedded, "running", {})
     port = embedded.free_port()
     monkeypatch.setattr(embedded, "free_port", lambda: port)
 
     async def rename(client, server, name):
-        version = (await client.get(f"{server.url}/api/v1/markets/{market.pk}", headers=bearer(staff_key))).json()["version"]
+        version = (
+            await client.get(f"{server.url}/api/v1/markets/{market.pk}", headers=bearer(staff_key))
+        ).json()["version"]
         headers = {**bearer(staff_key), "If-Match": str(version)}
-        answer = await client.patch(f"{server.url}/api/v1/markets/{market.pk}", json={"name": name}, headers=headers)
+        answer = await client.patch(
+            f"{server.url}/api/v1/markets/{market.pk}", json={"name": name}, headers=headers
+        )
         assert answer.status_code == 200, answer.text
 
     with embedded.valkey(tmp_path) as url:
         monkeypatch.undo()
         with serving(REDIS_URL=url) as server:
-            async with httpx.AsyncClient(timeout=20) as client, listening(stream_of(server, market)) as stream:
+            async with (
+                httpx.AsyncClient(timeout=20) as client,
+                listening(stream_of(server, market)) as stream,
+            ):
                 await stream.next()
                 await rename(client, server, "Before?")
                 assert await stream.seqs(1) == [2]

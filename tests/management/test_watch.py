@@ -13,7 +13,15 @@ def watching(server):
 
     def watch(*arguments):
         process = Process(
-            "manage", "watch", *arguments, "--url", server.url, COLUMNS="140", LINES="40", TERM="xterm", FORCE_COLOR="1"
+            "manage",
+            "watch",
+            *arguments,
+            "--url",
+            server.url,
+            COLUMNS="140",
+            LINES="40",
+            TERM="xterm",
+            FORCE_COLOR="1",
         )
         begun.append(process)
         return process
@@ -26,7 +34,9 @@ def watching(server):
 def test_it_shows_the_markets_and_what_happens_to_them(watching, market):
     process = watching()
     wait_for(lambda: "Will it rain?" in process.output() and "50.0%" in process.output())
-    catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": "Will it snow?"})
+    catalogue.edit_market(
+        market_id=market.pk, actor=None, now=NOW, changes={"name": "Will it snow?"}
+    )
     wait_for(lambda: "Will it snow?" in process.output() and "market.updated" in process.output())
 
 

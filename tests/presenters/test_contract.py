@@ -20,7 +20,11 @@ from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import bearer, key_for
 
-PAYLOADS = {kind.kind: kind for kind in vars(payloads).values() if isinstance(kind, type) and hasattr(kind, "kind")}
+PAYLOADS = {
+    kind.kind: kind
+    for kind in vars(payloads).values()
+    if isinstance(kind, type) and hasattr(kind, "kind")
+}
 
 
 def names_of(kind):
@@ -47,7 +51,9 @@ def compare(shape, value, where="answer"):
         for item in value:
             compare(typing.get_args(shape)[0], item, f"{where}[]")
     elif isinstance(shape, type) and issubclass(shape, Schema):
-        fields = {field.alias or name: field.annotation for name, field in shape.model_fields.items()}
+        fields = {
+            field.alias or name: field.annotation for name, field in shape.model_fields.items()
+        }
         extra = set()
         if shape is EventOut:
             kind = PAYLOADS[value["type"]]
@@ -70,8 +76,15 @@ async def world_in_use(client, make_market, bob, alice, tmp_path, settings):
         for one in (market, settled):
             trade(bob, one, order(yes_no(one)[0]))
         weights = {yes_no(settled)[0].pk: 1_000_000}
-        resolution.resolve_market(market_id=settled.pk, actor=alice, now=NOW, weights=weights, note="It did.")
-        return market, settled, key_for(alice, "read", "trade", "staff"), key_for(bob, "read", "trade")
+        resolution.resolve_market(
+            market_id=settled.pk, actor=alice, now=NOW, weights=weights, note="It did."
+        )
+        return (
+            market,
+            settled,
+            key_for(alice, "read", "trade", "staff"),
+            key_for(bob, "read", "trade"),
+        )
 
     market, settled, staff, trader = await in_thread(fill)
     return market, settled, bearer(staff), bearer(trader)
@@ -83,7 +96,12 @@ def operations():
         for path, view in router.path_operations.items():
             for operation in view.operations:
                 for method in operation.methods:
-                    yield operation.view_func.__name__, method, f"/api/v1{prefix}{path}", operation.response_models
+                    yield (
+                        operation.view_func.__name__,
+                        method,
+                        f"/api/v1{prefix}{path}",
+                        operation.response_models,
+                    )
 
 
 def schema_of(models, status):
@@ -107,8 +125,12 @@ def calls(market, settled, report, key):
         "unresolve_market": {"json": {}, "market": settled.pk},
         "resolve_market": {"json": {"outcome_id": yes, "dry_run": True}},
         "quote": {"json": {"outcome_id": yes, "side": "buy", "shares": "1"}},
-        "place_trade": {"json": {"outcome_id": yes, "side": "buy", "shares": "1", "client_order_id": "x"}},
-        "candlesticks": {"params": {"outcome_id": yes, "start_ts": 0, "end_ts": 10**8, "period_interval": "1440"}},
+        "place_trade": {
+            "json": {"outcome_id": yes, "side": "buy", "shares": "1", "client_order_id": "x"}
+        },
+        "candlesticks": {
+            "params": {"outcome_id": yes, "start_ts": 0, "end_ts": 10**8, "period_interval": "1440"}
+        },
         "create_report": {"json": {"kind": "calibration"}},
         "create_key": {"json": {"name": "bot"}},
         "revoke_key": None,
@@ -135,14 +157,19 @@ async def test_every_answer_has_the_keys_of_its_schema(client, world_in_use):
     wanted = await in_thread(calls, market, settled, report, None)
     compared = set()
     rank = {name: number for number, name in enumerate(ORDER)}
-    for name, method, path, models in sorted(operations(), key=lambda one: (rank.get(one[0], -1), one[0])):
+    for name, method, path, models in sorted(
+        operations(), key=lambda one: (rank.get(one[0], -1), one[0])
+    ):
         how = wanted.get(name, {})
         if how is None:
             continue
         how = dict(how)
         url = path.replace("{int:market_id}", str(how.pop("market", market.pk)))
         url = url.replace("{int:report_id}", str(how.pop("report", report)))
-        headers = {**(trader if "/me" in path or name == "place_trade" else staff), **how.pop("headers", {})}
+        headers = {
+            **(trader if "/me" in path or name == "place_trade" else staff),
+            **how.pop("headers", {}),
+        }
         answer = await client.request(method, url, headers=headers, **how)
         assert answer.status_code < 300, (name, answer.text)
         compare(schema_of(models, answer.status_code), answer.json(), name)
@@ -154,7 +181,10 @@ async def test_every_answer_has_the_keys_of_its_schema(client, world_in_use):
 async def test_the_answers_of_a_markets_life_have_them_too(staff):
     from markets.web.api.schemas.responses import MarketOut
 
-    for verbs in (["schedule", "open", "close", "cancel"], ["open", "pause", "open", "close", "resolve", "unresolve"]):
+    for verbs in (
+        ["schedule", "open", "close", "cancel"],
+        ["open", "pause", "open", "close", "resolve", "unresolve"],
+    ):
         body = {"name": "Rain?", "open_at": "2100-01-01T00:00:00Z"}
         made = (await staff.post("/api/v1/markets/", json=body)).json()
         for verb in verbs:

@@ -17,7 +17,9 @@ from tests.support.threads import together
 def read(cursor=feed.START, limit=100, **facts):
     """The names of what is next, as (market, seq), and the cursor behind it."""
     found = feed.events_after(cursor, limit=limit, **facts)
-    return [(event.market_id, event.seq) for event in found], feed.cursor_of(found[-1]) if found else cursor
+    return [(event.market_id, event.seq) for event in found], feed.cursor_of(
+        found[-1]
+    ) if found else cursor
 
 
 class Slow:
@@ -43,7 +45,9 @@ class Slow:
 
 def changed(market, name):
     """An edit inside a transaction that goes on."""
-    return lambda: catalogue.change_market(market_id=market.pk, actor=None, now=NOW, changes={"name": name})
+    return lambda: catalogue.change_market(
+        market_id=market.pk, actor=None, now=NOW, changes={"name": name}
+    )
 
 
 def test_what_commits_late_is_neither_missed_nor_told_twice(make_market):
@@ -57,7 +61,9 @@ def test_what_commits_late_is_neither_missed_nor_told_twice(make_market):
     slow.commit()
     heard, cursor = read(cursor)
     assert heard == [(first.pk, 2), (second.pk, 2)]
-    assert Event.objects.get(market=first, seq=2).pk < late.pk, "its id was the smaller one, though it came later"
+    assert Event.objects.get(market=first, seq=2).pk < late.pk, (
+        "its id was the smaller one, though it came later"
+    )
     assert read(cursor)[0] == []
 
 
@@ -106,7 +112,10 @@ def test_a_reader_in_small_steps_hears_each_event_once_while_many_write(make_mar
 def test_two_who_wait_for_a_market_are_told_in_the_order_of_its_log(make_market):
     market = make_market()
     slow = Slow(lambda: Market.objects.select_for_update().get(pk=market.pk))
-    names = [threading.Thread(target=lambda name=name: (rename(market, name), connection.close())) for name in "ABC"]
+    names = [
+        threading.Thread(target=lambda name=name: (rename(market, name), connection.close()))
+        for name in "ABC"
+    ]
     for thread in names:
         thread.start()
     slow.commit()

@@ -76,6 +76,9 @@ def plans(read):
 def test_a_read_uses_its_index(reads, name):
     found = list(plans(reads[name]))
     used = {node["Index Name"] for node in found if "Index Name" in node}
-    assert any(index.startswith(EXPECTED[name]) for index in used), (used, {node["Node Type"] for node in found})
+    assert any(index.startswith(EXPECTED[name]) for index in used), (
+        used,
+        {node["Node Type"] for node in found},
+    )
     scanned = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"} & LARGE
     assert not scanned

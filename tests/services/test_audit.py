@@ -40,4 +40,6 @@ def test_the_audit_names_each_kind_of_damage(traded, check):
 
 
 def test_every_check_of_the_audit_can_fail():
-    assert set(DAMAGE) == set(audit.CHECKS) - {"nobody_is_overdrawn"}, "which the database refuses by itself"
+    assert set(DAMAGE) == set(audit.CHECKS) - {"nobody_is_overdrawn"}, (
+        "which the database refuses by itself"
+    )

@@ -14,7 +14,9 @@ CRITERIA = {"resolution_criteria": "As the office says."}
 
 
 def edit(market, changes, reason=""):
-    return catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes=changes, reason=reason)
+    return catalogue.edit_market(
+        market_id=market.pk, actor=None, now=NOW, changes=changes, reason=reason
+    )
 
 
 @pytest.fixture

@@ -30,7 +30,11 @@ def test_a_row_becomes_a_market(world):
     market = Market.objects.get()
     assert (market.external_id, market.status, market.category.name) == ("x:1", "active", "Sport")
     assert market.description == "Line 1\n<b>Line 2</b> "
-    assert [(o.label, o.probability) for o in market.outcomes.all()] == [("Ann", 219_514), ("Ben", 390_243), ("Cy", 390_243)]
+    assert [(o.label, o.probability) for o in market.outcomes.all()] == [
+        ("Ann", 219_514),
+        ("Ben", 390_243),
+        ("Cy", 390_243),
+    ]
     assert (market.open_at.isoformat(), market.close_at.isoformat()) == (
         "2026-01-01T00:00:00+00:00",
         "2027-01-31T10:00:00+00:00",
@@ -40,7 +44,11 @@ def test_a_row_becomes_a_market(world):
 def test_times_decide_the_state_in_which_a_market_arrives(world):
     rows = b"external_id,name,open_at,close_at\nx:1,Past?,,2026-03-01T12:00:00Z\nx:2,Soon?,2026-04-01,\nx:3,Now?,2026-01-01,2027-01-01\n"
     run(rows)
-    assert dict(Market.objects.values_list("name", "status")) == {"Past?": "closed", "Soon?": "scheduled", "Now?": "active"}
+    assert dict(Market.objects.values_list("name", "status")) == {
+        "Past?": "closed",
+        "Soon?": "scheduled",
+        "Now?": "active",
+    }
 
 
 def test_a_second_import_changes_nothing(world):
@@ -109,7 +117,10 @@ def test_row_numbers_are_those_of_a_spreadsheet(world):
 def test_a_json_row_that_makes_no_sense_is_refused(world, row):
     with pytest.raises(ImportRefused):
         run(
-            json.dumps([{"external_id": "x:1", "name": "Rain?", **row}]).replace("Infinity", "1e400").encode(), parse=parse_json
+            json.dumps([{"external_id": "x:1", "name": "Rain?", **row}])
+            .replace("Infinity", "1e400")
+            .encode(),
+            parse=parse_json,
         )
     assert Market.objects.count() == 0
 
@@ -121,7 +132,9 @@ def test_json_may_ask_for_a_dry_run(world):
 
 
 def test_columns_that_mean_nothing_are_named_fit_to_print(world):
-    rows = json.dumps([{"external_id": "x:1", "name": "Rain?", "\x1b[31m": 1, "colour": 2}]).encode()
+    rows = json.dumps(
+        [{"external_id": "x:1", "name": "Rain?", "\x1b[31m": 1, "colour": 2}]
+    ).encode()
     assert run(rows, parse=parse_json).ignored_columns == ["'\\x1b[31m'", "colour"]
 
 
@@ -153,11 +166,22 @@ def test_json_that_is_no_table_says_so(world, data):
 
 @pytest.mark.parametrize("value", [[], {}, True, [1], [None], {"label": 1}])
 def test_json_of_the_wrong_types_is_refused(world, value):
-    for column in ("external_id", "name", "category", "outcomes", "tags", "probability", "close_at"):
+    for column in (
+        "external_id",
+        "name",
+        "category",
+        "outcomes",
+        "tags",
+        "probability",
+        "close_at",
+    ):
         if column in {"outcomes", "tags"} and value == []:
             continue
         with pytest.raises(ImportRefused):
-            run(json.dumps([{"external_id": "x:1", "name": "Rain?", column: value}]).encode(), parse=parse_json)
+            run(
+                json.dumps([{"external_id": "x:1", "name": "Rain?", column: value}]).encode(),
+                parse=parse_json,
+            )
 
 
 def test_two_imports_at_the_same_time_create_each_market_once(world):

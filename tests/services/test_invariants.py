@@ -54,12 +54,21 @@ class Exchange(RuleBasedStateMachine):
     @rule(target=markets, count=st.integers(2, 5), liquidity=st.sampled_from([1, 10, 333]))
     def open_market(self, count, liquidity):
         drafts = [OutcomeDraft(f"o{n}") for n in range(count)]
-        facts = {"name": "m?", "status": "active", "outcomes": drafts, "liquidity": liquidity * MICRO}
+        facts = {
+            "name": "m?",
+            "status": "active",
+            "outcomes": drafts,
+            "liquidity": liquidity * MICRO,
+        }
         return catalogue.create_market(actor=None, now=NOW, **facts).pk
 
     @rule(who=st.integers(0, 2), amount=st.integers(-500 * MICRO, 500 * MICRO))
     def grant(self, who, amount):
-        self.attempt(lambda: ledger.grant(user=self.people[who], amount=amount, actor=None, now=NOW, reason="because"))
+        self.attempt(
+            lambda: ledger.grant(
+                user=self.people[who], amount=amount, actor=None, now=NOW, reason="because"
+            )
+        )
 
     @rule(
         target=orders,
@@ -84,7 +93,9 @@ class Exchange(RuleBasedStateMachine):
     def send(self, sent):
         market, who, order, key = sent
         made = self.attempt(
-            lambda: trading.place_trade(market_id=market, trader=self.people[who], order=order, client_order_id=key, now=NOW)
+            lambda: trading.place_trade(
+                market_id=market, trader=self.people[who], order=order, client_order_id=key, now=NOW
+            )
         )
         return sent if made else multiple()
 
@@ -103,8 +114,18 @@ class Exchange(RuleBasedStateMachine):
         outcomes = list(Market.objects.get(pk=market).outcomes.all())
         parts = parts[: len(outcomes)]
         parts[0] += sum(parts) == 0
-        weights = dict(zip((o.pk for o in outcomes), apportion([part / sum(parts) for part in parts]), strict=True))
-        self.attempt(lambda: resolution.resolve_market(market_id=market, actor=None, now=NOW, weights=weights))
+        weights = dict(
+            zip(
+                (o.pk for o in outcomes),
+                apportion([part / sum(parts) for part in parts]),
+                strict=True,
+            )
+        )
+        self.attempt(
+            lambda: resolution.resolve_market(
+                market_id=market, actor=None, now=NOW, weights=weights
+            )
+        )
 
     @invariant()
     def every_promise_holds(self):
@@ -119,7 +140,11 @@ class Exchange(RuleBasedStateMachine):
 def test_every_promise_holds_whatever_happens(world):
     """At least a thousand steps; `INVARIANT_EXAMPLES=1000` for a night."""
     profile = settings(
-        max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=EXAMPLES,
+        stateful_step_count=50,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     run_state_machine_as_test(Exchange, settings=profile)
     assert len(STEPS) >= min(1000, EXAMPLES * 25)

@@ -77,7 +77,9 @@ def test_a_market_opens_and_closes_when_its_time_comes(make_market):
     market.refresh_from_db()
     ahead.refresh_from_db()
     assert (market.status, ahead.status) == (Status.CLOSED, Status.SCHEDULED)
-    assert market.close_at == NOW + timedelta(hours=2), "a market that closes by itself keeps its closing time"
+    assert market.close_at == NOW + timedelta(hours=2), (
+        "a market that closes by itself keeps its closing time"
+    )
 
 
 def test_a_market_closed_early_closes_now(make_market):
@@ -117,7 +119,12 @@ def test_an_edit_that_started_from_an_old_version_is_refused(market):
 
 
 def test_an_edit_leaves_an_event_that_says_what_changed_and_who_did_it(market, alice):
-    catalogue.edit_market(market_id=market.pk, actor=alice, now=NOW, changes={"name": "Will it snow?", "tags": ["Winter"]})
+    catalogue.edit_market(
+        market_id=market.pk,
+        actor=alice,
+        now=NOW,
+        changes={"name": "Will it snow?", "tags": ["Winter"]},
+    )
     event = market.events.last()
     assert (event.type, event.actor, event.seq) == ("market.updated", alice, 2)
     assert event.payload["changes"] == {
@@ -128,9 +135,18 @@ def test_an_edit_leaves_an_event_that_says_what_changed_and_who_did_it(market, a
 
 def test_an_edit_that_changes_nothing_leaves_no_event(market):
     before = Market.objects.get(pk=market.pk)
-    catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": " Will  it rain? ", "description": ""})
+    catalogue.edit_market(
+        market_id=market.pk,
+        actor=None,
+        now=NOW,
+        changes={"name": " Will  it rain? ", "description": ""},
+    )
     after = Market.objects.get(pk=market.pk)
-    assert (after.seq, after.version, after.updated_at) == (before.seq, before.version, before.updated_at)
+    assert (after.seq, after.version, after.updated_at) == (
+        before.seq,
+        before.version,
+        before.updated_at,
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,19 +160,33 @@ def test_an_edit_that_changes_nothing_leaves_no_event(market):
         ("scheduled", {"open_at": None}, "open_at"),
     ],
 )
-def test_an_edit_gives_no_market_times_that_do_not_fit_its_state(make_market, status, changes, field):
+def test_an_edit_gives_no_market_times_that_do_not_fit_its_state(
+    make_market, status, changes, field
+):
     market = market_that_is(status, make_market)
     with pytest.raises(Invalid) as refusal:
         catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes=changes)
     assert field in refusal.value.fields
 
 
-def test_a_market_whose_whole_time_passed_while_nothing_ran_opens_and_closes_in_arrears(make_market):
-    market = make_market(status="scheduled", open_at=NOW + timedelta(hours=1), close_at=NOW + timedelta(hours=2))
+def test_a_market_whose_whole_time_passed_while_nothing_ran_opens_and_closes_in_arrears(
+    make_market,
+):
+    market = make_market(
+        status="scheduled", open_at=NOW + timedelta(hours=1), close_at=NOW + timedelta(hours=2)
+    )
     clock.move_due_markets()  # by the real clock, long after
     market.refresh_from_db()
-    assert (market.status, market.open_at, market.close_at) == ("closed", NOW + timedelta(hours=1), NOW + timedelta(hours=2))
-    assert list(market.events.values_list("type", flat=True)) == ["market.created", "market.opened", "market.closed"]
+    assert (market.status, market.open_at, market.close_at) == (
+        "closed",
+        NOW + timedelta(hours=1),
+        NOW + timedelta(hours=2),
+    )
+    assert list(market.events.values_list("type", flat=True)) == [
+        "market.created",
+        "market.opened",
+        "market.closed",
+    ]
 
 
 def test_a_draft_that_is_called_off_stays_unseen(make_market):
@@ -177,7 +207,10 @@ def test_a_tag_or_category_is_found_by_its_name_whatever_its_slug(make_market):
 
 
 def test_priors_and_liquidity_are_fixed_once_trading_can_have_begun(market):
-    for changes in ({"liquidity": 7_000_000}, {"outcomes": [OutcomeDraft("Yes", 700_000), OutcomeDraft("No")]}):
+    for changes in (
+        {"liquidity": 7_000_000},
+        {"outcomes": [OutcomeDraft("Yes", 700_000), OutcomeDraft("No")]},
+    ):
         with pytest.raises(Invalid, match="once a market has opened"):
             catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes=changes)
 
@@ -186,7 +219,10 @@ def test_a_label_can_be_corrected_while_people_trade(market):
     ids = [outcome.pk for outcome in market.outcomes.all()]
     labels = [OutcomeDraft("Yes, it will"), OutcomeDraft("No")]
     catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"outcomes": labels})
-    assert [(o.pk, o.label) for o in market.outcomes.all()] == [(ids[0], "Yes, it will"), (ids[1], "No")]
+    assert [(o.pk, o.label) for o in market.outcomes.all()] == [
+        (ids[0], "Yes, it will"),
+        (ids[1], "No"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +281,9 @@ def test_markets_of_one_name_made_at_the_same_time_get_different_slugs(world):
 
 def test_events_of_one_market_are_gapless_when_many_write_at_once(market):
     def edit(number):
-        return catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": f"Name {number}"}).seq
+        return catalogue.edit_market(
+            market_id=market.pk, actor=None, now=NOW, changes={"name": f"Name {number}"}
+        ).seq
 
     seqs = together(24, edit)
     assert sorted(seqs) == list(range(2, 26))
@@ -271,8 +309,14 @@ def test_the_database_refuses_what_must_not_be(market, column):
 def test_weights_that_settle_a_market_belong_to_it_and_sum_to_one(make_market):
     market, other = make_market(), make_market("Another?")
     yes, no = market.outcomes.all()
-    for weights in ({yes.pk: 500_000}, {yes.pk: 2_000_000, no.pk: -1_000_000}, {other.outcomes.first().pk: 1_000_000}):
+    for weights in (
+        {yes.pk: 500_000},
+        {yes.pk: 2_000_000, no.pk: -1_000_000},
+        {other.outcomes.first().pk: 1_000_000},
+    ):
         with pytest.raises(Invalid):
             resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights=weights)
-    resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={yes.pk: 250_000, no.pk: 750_000})
+    resolution.resolve_market(
+        market_id=market.pk, actor=None, now=NOW, weights={yes.pk: 250_000, no.pk: 750_000}
+    )
     assert Market.objects.get(pk=market.pk).status == Status.RESOLVED

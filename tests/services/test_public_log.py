@@ -22,7 +22,9 @@ def opened(make_market):
 
 async def test_the_public_log_begins_when_the_market_becomes_public(client, opened):
     answer = await client.get(f"/api/v1/markets/{opened.pk}/events")
-    assert [(event["seq"], event["type"]) for event in answer.json()["items"]] == [(3, "market.opened")]
+    assert [(event["seq"], event["type"]) for event in answer.json()["items"]] == [
+        (3, "market.opened")
+    ]
     assert "Globex" not in answer.text
 
 

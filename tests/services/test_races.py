@@ -42,7 +42,9 @@ def test_many_orders_at_once_lose_and_double_nothing(market, bob, times):
     assert 0 < len({t.pk for t, _ in made}) < 32 // times
     assert sum(new for _, new in made) == Trade.objects.count() == len({t.pk for t, _ in made})
     assert balance(bob) >= 0
-    assert list(market.events.values_list("seq", flat=True)) == list(range(1, Trade.objects.count() + 2))
+    assert list(market.events.values_list("seq", flat=True)) == list(
+        range(1, Trade.objects.count() + 2)
+    )
 
 
 def race(first, second):
@@ -87,7 +89,9 @@ def race(first, second):
 def test_trade_against_close(market, bob):
     yes, _ = yes_no(market)
     ledger.open_account(user=bob, now=NOW)
-    close = lambda: lifecycle.close_market(market_id=market.pk, actor=None, now=NOW + timedelta(hours=1))
+    close = lambda: lifecycle.close_market(
+        market_id=market.pk, actor=None, now=NOW + timedelta(hours=1)
+    )
     closed, refused = race(close, lambda: trade(bob, market, order(yes)))
     assert isinstance(closed, Market)
     assert isinstance(refused, errors.MarketNotActive)
@@ -97,18 +101,26 @@ def test_trade_against_close(market, bob):
 def test_trade_against_resolve(market, bob):
     yes, _ = yes_no(market)
     ledger.open_account(user=bob, now=NOW)
-    settle = lambda: resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={yes.pk: MICRO})
+    settle = lambda: resolution.resolve_market(
+        market_id=market.pk, actor=None, now=NOW, weights={yes.pk: MICRO}
+    )
     placed, resolved = race(lambda: trade(bob, market, order(yes)), settle)
     assert isinstance(placed, tuple)
     assert isinstance(resolved, Market)
-    assert balance(bob) == 1000 * MICRO - placed[0].cost + 10 * MICRO, "the trade came first, so it is paid"
+    assert balance(bob) == 1000 * MICRO - placed[0].cost + 10 * MICRO, (
+        "the trade came first, so it is paid"
+    )
 
 
 def test_resolve_against_resolve(traded, bob):
     market, _ = traded
     yes, no = yes_no(market)
     before = balance(bob)
-    settle = lambda o: lambda: resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={o.pk: MICRO})
+    settle = lambda o: (
+        lambda: resolution.resolve_market(
+            market_id=market.pk, actor=None, now=NOW, weights={o.pk: MICRO}
+        )
+    )
     won, lost = race(settle(yes), settle(no))
     assert isinstance(won, Market)
     assert isinstance(lost, errors.IllegalTransition)
@@ -122,7 +134,12 @@ def test_unresolve_against_a_trade_that_spends_the_payout(traded, make_market, b
     resolve(market, yes=MICRO)
     spend = lambda: trade(bob, other, order(yes_no(other)[0], amount=balance(bob) - 30 * MICRO))
     results = together(
-        2, lambda n: outcome_of(spend if n else lambda: resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW))
+        2,
+        lambda n: outcome_of(
+            spend
+            if n
+            else lambda: resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW)
+        ),
     )
     unresolved, spent = results
     if isinstance(unresolved, Market):
@@ -135,7 +152,9 @@ def test_unresolve_against_a_trade_that_spends_the_payout(traded, make_market, b
 def test_one_key_in_two_markets_at_the_same_moment_is_one_trade(make_market, bob):
     pair = make_market("A?"), make_market("B?")
     ledger.open_account(user=bob, now=NOW)
-    results = together(2, lambda n: outcome_of(lambda: trade(bob, pair[n], order(yes_no(pair[n])[0]), key="k")))
+    results = together(
+        2, lambda n: outcome_of(lambda: trade(bob, pair[n], order(yes_no(pair[n])[0]), key="k"))
+    )
     assert sorted(type(r).__name__ for r in results) == ["IdempotencyConflict", "tuple"]
     assert Trade.objects.count() == 1
 
@@ -152,9 +171,17 @@ def test_ten_thousand_concurrent_trades_in_fifty_markets_know_no_deadlock(make_m
         done = 0
         for _ in range(1250):
             market, choices = chance.choice(outcomes)
-            what = order(chance.choice(choices), chance.choice(["buy", "buy", "sell"]), shares=chance.randint(1, 5) * MICRO)
-            result = outcome_of(lambda what=what, market=market: trade(chance.choice(people), market, what))
-            assert isinstance(result, tuple | errors.InsufficientShares | errors.PriceOutOfRange), result
+            what = order(
+                chance.choice(choices),
+                chance.choice(["buy", "buy", "sell"]),
+                shares=chance.randint(1, 5) * MICRO,
+            )
+            result = outcome_of(
+                lambda what=what, market=market: trade(chance.choice(people), market, what)
+            )
+            assert isinstance(result, tuple | errors.InsufficientShares | errors.PriceOutOfRange), (
+                result
+            )
             done += isinstance(result, tuple)
         return done
 

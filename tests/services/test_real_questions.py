@@ -38,11 +38,22 @@ def test_real_questions_are_traded_and_settled_as_they_ended(world):
         order = Order(outcome_id=side.pk, side="buy", amount=4_000_000)
         with contextlib.suppress(trading.errors.PriceOutOfRange):
             trading.place_trade(
-                market_id=market.pk, trader=traders[number % 2], order=order, client_order_id=str(number), now=now
+                market_id=market.pk,
+                trader=traders[number % 2],
+                order=order,
+                client_order_id=str(number),
+                now=now,
             )
         weight = round(truth * 1_000_000)
-        resolution.resolve_market(market_id=market.pk, actor=None, now=now, weights={yes.pk: weight, no.pk: 1_000_000 - weight})
+        resolution.resolve_market(
+            market_id=market.pk,
+            actor=None,
+            now=now,
+            weights={yes.pk: weight, no.pk: 1_000_000 - weight},
+        )
     assert audit.breaches() == []
     score = calibration.brier_score()
-    print(f"Brier score of the crowd on {len(markets)} questions: {score:.4f}; as imported: {before / len(markets):.4f}")  # noqa: T201
+    print(  # noqa: T201
+        f"Brier score of the crowd on {len(markets)} questions: {score:.4f}; as imported: {before / len(markets):.4f}"
+    )
     assert 0 < score < 0.25, "better than always saying one half"

@@ -54,10 +54,16 @@ def test_unresolving_reverses_exactly_that_payout(traded, bob):
     assert after == before
     resolve(market, no=MICRO)
     assert balance(charlie) == before[1] + 60 * MICRO
-    assert [e.kind for e in JournalEntry.objects.filter(market=market).order_by("pk")][-3:] == ["payout", "reversal", "payout"]
+    assert [e.kind for e in JournalEntry.objects.filter(market=market).order_by("pk")][-3:] == [
+        "payout",
+        "reversal",
+        "payout",
+    ]
 
 
-def test_a_payout_that_was_spent_stops_the_reversal_and_says_who_lacks_what(traded, make_market, bob):
+def test_a_payout_that_was_spent_stops_the_reversal_and_says_who_lacks_what(
+    traded, make_market, bob
+):
     market, _ = traded
     resolve(market, yes=MICRO)
     other = make_market("Other?", liquidity=1000 * MICRO)
@@ -68,7 +74,9 @@ def test_a_payout_that_was_spent_stops_the_reversal_and_says_who_lacks_what(trad
         resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW)
     assert refusal.value.short == {bob.pk: 100 * MICRO - left}
     assert state() == before
-    ledger.grant(user=bob, amount=100 * MICRO - left, actor=None, now=NOW, reason="To undo a resolution")
+    ledger.grant(
+        user=bob, amount=100 * MICRO - left, actor=None, now=NOW, reason="To undo a resolution"
+    )
     resolution.unresolve_market(market_id=market.pk, actor=None, now=NOW)
     assert balance(bob) == 0
 

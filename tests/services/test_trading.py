@@ -49,9 +49,19 @@ def test_a_buy_moves_money_shares_and_prices(market, bob):
     assert Account.objects.get(market=market).balance == before + bought.cost
     market.refresh_from_db()
     yes.refresh_from_db()
-    assert (yes.shares, market.volume, market.trade_count, market.trader_count) == (100 * MICRO, bought.cost, 1, 1)
+    assert (yes.shares, market.volume, market.trade_count, market.trader_count) == (
+        100 * MICRO,
+        bought.cost,
+        1,
+        1,
+    )
     held = Position.objects.get(trader=bob)
-    assert (held.shares, held.cost_basis, held.realised, held.net_cost) == (100 * MICRO, bought.cost, 0, bought.cost)
+    assert (held.shares, held.cost_basis, held.realised, held.net_cost) == (
+        100 * MICRO,
+        bought.cost,
+        0,
+        bought.cost,
+    )
 
 
 def test_a_sale_pays_and_counts_the_profit(market, bob, alice):
@@ -149,13 +159,20 @@ def test_an_order_that_cannot_be_is_refused_and_touches_nothing(make_market, bob
             trade(bob, market, order(yes_no(market)[0]), key=key or "\n")
     with pytest.raises(errors.NotFound):
         trading.place_trade(
-            market_id=10**9, trader=bob, order=ledger_rows[errors.InsufficientFunds][0], client_order_id="x", now=NOW
+            market_id=10**9,
+            trader=bob,
+            order=ledger_rows[errors.InsufficientFunds][0],
+            client_order_id="x",
+            now=NOW,
         )
     assert state() == before
 
 
 def test_a_market_that_is_not_open_refuses_trades(make_market, bob):
-    markets = {status: make_market(status=status, open_at=NOW + timedelta(days=1)) for status in ("draft", "scheduled")}
+    markets = {
+        status: make_market(status=status, open_at=NOW + timedelta(days=1))
+        for status in ("draft", "scheduled")
+    }
     for status, verb in (
         ("paused", lifecycle.pause_market),
         ("closed", lifecycle.close_market),
@@ -168,7 +185,9 @@ def test_a_market_that_is_not_open_refuses_trades(make_market, bob):
             trade(bob, market, order(yes_no(market)[0]))
 
 
-def test_a_market_whose_closing_time_has_come_refuses_trades_before_the_job_has_run(make_market, bob):
+def test_a_market_whose_closing_time_has_come_refuses_trades_before_the_job_has_run(
+    make_market, bob
+):
     market = make_market(close_at=NOW + timedelta(hours=1))
     yes, _ = yes_no(market)
     trade(bob, market, order(yes), now=NOW + timedelta(minutes=59, seconds=59))
@@ -197,7 +216,9 @@ def test_a_trade_is_three_statements(market, bob):
     calls = []
     run = trading._run
     with pytest.MonkeyPatch.context() as patch, CaptureQueriesContext(connection) as others:
-        patch.setattr(trading, "_run", lambda sql, parameters: (calls.append(sql), run(sql, parameters))[1])
+        patch.setattr(
+            trading, "_run", lambda sql, parameters: (calls.append(sql), run(sql, parameters))[1]
+        )
         trade(bob, market, order(yes), now=timezone.now())
     assert len(calls) == 3
     assert [q["sql"] for q in others.captured_queries if q["sql"] not in {"BEGIN", "COMMIT"}] == []

@@ -10,7 +10,13 @@ from django.db import connection
 
 from markets.web.hot.memory import memory
 
-KEPT = {"django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+KEPT = {
+    "django_migrations",
+    "django_content_type",
+    "auth_permission",
+    "auth_group",
+    "auth_group_permissions",
+}
 
 
 @contextlib.contextmanager
@@ -22,7 +28,9 @@ def emptied() -> Iterator[None]:
         yield
     finally:
         tables = sorted(set(connection.introspection.table_names()) - KEPT)
-        with connection.cursor() as cursor:  # as fast as a roll-back; TRUNCATE of twenty tables takes a tenth of a second
+        with (
+            connection.cursor() as cursor
+        ):  # as fast as a roll-back; TRUNCATE of twenty tables takes a tenth of a second
             cursor.execute(
                 "SET session_replication_role = replica; "
                 + "".join(f'DELETE FROM "{table}"; ' for table in tables)

@@ -40,15 +40,21 @@ def order(outcome: Outcome, side: str = "buy", **facts: Any) -> Order:
     return Order(outcome_id=outcome.pk, side=side, **(facts or {"shares": 10 * MICRO}))
 
 
-def trade(trader: Any, market: Market, what: Order, key: str | None = None, now: datetime = NOW) -> tuple[Trade, bool]:
+def trade(
+    trader: Any, market: Market, what: Order, key: str | None = None, now: datetime = NOW
+) -> tuple[Trade, bool]:
     key = key or f"order-{random.random()}"
-    return trading.place_trade(market_id=market.pk, trader=trader, order=what, client_order_id=key, now=now)
+    return trading.place_trade(
+        market_id=market.pk, trader=trader, order=what, client_order_id=key, now=now
+    )
 
 
 def resolve(market: Market, **weights: int) -> Market:
     """By the labels of its outcomes, in small letters."""
     ids = {outcome.label.lower(): outcome.pk for outcome in yes_no(market)}
-    return resolution.resolve_market(market_id=market.pk, actor=None, now=NOW, weights={ids[k]: v for k, v in weights.items()})
+    return resolution.resolve_market(
+        market_id=market.pk, actor=None, now=NOW, weights={ids[k]: v for k, v in weights.items()}
+    )
 
 
 def balance(user: Any) -> int:

@@ -17,7 +17,9 @@ hashed = functools.cache(make_password)  # slow on purpose, so once
 
 
 def person(name: str, **facts: Any) -> Any:
-    user = get_user_model()(username=name, email=f"{name}@example.org", password=hashed(PASSWORD), **facts)
+    user = get_user_model()(
+        username=name, email=f"{name}@example.org", password=hashed(PASSWORD), **facts
+    )
     user.save()
     return user
 
@@ -33,5 +35,7 @@ def bearer(key: str) -> dict[str, str]:
 async def sign_in(client: httpx.AsyncClient, name: str) -> None:
     page = await client.get("/admin/login/")
     token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
-    answer = await client.post("/admin/login/", data={"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token})
+    answer = await client.post(
+        "/admin/login/", data={"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token}
+    )
     assert answer.status_code == 302, answer.text

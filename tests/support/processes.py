@@ -24,7 +24,10 @@ class Process:
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         database = settings.DATABASES["default"]
-        url = "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**database) + connection.settings_dict["NAME"]
+        url = (
+            "postgresql://{USER}:{PASSWORD}@{HOST}:{PORT}/".format(**database)
+            + connection.settings_dict["NAME"]
+        )
         self.log = open(f"/tmp/bellwether-test-{os.getpid()}-{uuid4().hex}.log", "w+b")
         self.child = subprocess.Popen(
             [sys.executable, "-m", *arguments],
@@ -69,7 +72,16 @@ class Server(Process):
     def __init__(self, module: str = "config.daphne", **environment: str) -> None:
         self.port = embedded.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        arguments = (module, "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "config.asgi:application")
+        arguments = (
+            module,
+            "-v",
+            "0",
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "config.asgi:application",
+        )
         super().__init__(*arguments, BASE_URL=self.url, **environment)
 
         def answers() -> bool:

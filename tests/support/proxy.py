@@ -32,7 +32,9 @@ class Proxy:
                 server = socket.create_connection(("127.0.0.1", self.target))
                 self.sockets += [client, server]
                 for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=(source, sink, self.speaking), daemon=True).start()
+                    threading.Thread(
+                        target=self._pass_on, args=(source, sink, self.speaking), daemon=True
+                    ).start()
 
     @staticmethod
     def _pass_on(source: socket.socket, sink: socket.socket, speaking: threading.Event) -> None:

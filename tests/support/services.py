@@ -22,7 +22,11 @@ from tests.support import ROOT
 
 # so that an assertion that fails in a helper says as much as one in a test
 pytest.register_assert_rewrite(
-    *(f"tests.support.{file.stem}" for file in Path(__file__).parent.glob("*.py") if file.stem not in {"__init__", "services"})
+    *(
+        f"tests.support.{file.stem}"
+        for file in Path(__file__).parent.glob("*.py")
+        if file.stem not in {"__init__", "services"}
+    )
 )
 
 _servers = None
@@ -30,13 +34,19 @@ _servers = None
 if worker := os.environ.get(
     "PYTEST_XDIST_WORKER"
 ):  # the controller started the servers; each worker has its own Redis database
-    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) + 1}"
+    os.environ["REDIS_URL"] = (
+        os.environ["REDIS_URL"].rsplit("/", 1)[0] + f"/{int(worker.removeprefix('gw')) + 1}"
+    )
 else:
     os.environ.pop("DATABASE_URL", None)
     _servers = embedded.for_tests()
     _servers.__enter__()
     # the pages' files, as every installation collects them; once, before any worker starts
-    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+        cwd=ROOT,
+        check=True,
+    )
 
 
 def pytest_unconfigure() -> None:

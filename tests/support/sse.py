@@ -47,7 +47,10 @@ class Stream(Quiet):
 @asynccontextmanager
 async def listening(url: str, **headers: str) -> AsyncIterator[Stream]:
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", url, headers=names) as response:
+    async with (
+        httpx.AsyncClient(timeout=30) as client,
+        client.stream("GET", url, headers=names) as response,
+    ):
         assert response.status_code == 200, (await response.aread()).decode()
         yield Stream(response)
 

@@ -24,11 +24,20 @@ def write(market_id: int) -> None:
         market = Market.objects.select_for_update().get(pk=market_id)
         now, prices = timezone.now(), market.price_texts()
         made = [
-            Event(market=market, seq=market.seq + n, type=EventType.TRADE, at=now, prices=prices, pending=False)
+            Event(
+                market=market,
+                seq=market.seq + n,
+                type=EventType.TRADE,
+                at=now,
+                prices=prices,
+                pending=False,
+            )
             for n in range(1, AT_ONCE + 1)
         ]
         Event.objects.bulk_create(made)
-        Market.objects.filter(pk=market_id).update(seq=market.seq + AT_ONCE, updated_at=now, active_at=now)
+        Market.objects.filter(pk=market_id).update(
+            seq=market.seq + AT_ONCE, updated_at=now, active_at=now
+        )
         for event in made:
             events.recorded(present_event(event), trader_id=0)
 

@@ -114,7 +114,9 @@ def test_imported_markets_fill_no_mailboxes(make_market, alice):
     assert not sent()
 
 
-def test_a_write_goes_through_while_the_broker_is_down(world, alice, make_market, caplog, monkeypatch):
+def test_a_write_goes_through_while_the_broker_is_down(
+    world, alice, make_market, caplog, monkeypatch
+):
     from config.celery import app
 
     monkeypatch.setattr(broker, "BROKER_RETRY_SECONDS", 0)
@@ -126,7 +128,9 @@ def test_a_write_goes_through_while_the_broker_is_down(world, alice, make_market
     monkeypatch.undo()
     monkeypatch.setattr(broker, "_broker_down_at", 0.0)
     assert Event.objects.filter(pending=True).count() == 2
-    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.tasks"] == ["broker_unavailable"]
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.tasks"] == [
+        "broker_unavailable"
+    ]
 
 
 def test_what_the_broker_lost_is_found_and_sent_again(make_market, monkeypatch):
@@ -139,7 +143,9 @@ def test_what_the_broker_lost_is_found_and_sent_again(make_market, monkeypatch):
     assert sent_again == [("markets.tasks.react", (Event.objects.order_by("pk").first().pk,))]
 
 
-def test_a_real_worker_handles_the_event_and_logs_the_request_that_caused_it(worker, make_market, alice):
+def test_a_real_worker_handles_the_event_and_logs_the_request_that_caused_it(
+    worker, make_market, alice
+):
     import structlog
 
     with structlog.contextvars.bound_contextvars(request_id="the-request"):
@@ -148,7 +154,9 @@ def test_a_real_worker_handles_the_event_and_logs_the_request_that_caused_it(wor
     market.refresh_from_db()
     assert "worker" in market.search_vector
     assert alice.notifications.count() == 1
-    line = wait_for(lambda: [line for line in worker.output().splitlines() if "event_handled" in line])[0]
+    line = wait_for(
+        lambda: [line for line in worker.output().splitlines() if "event_handled" in line]
+    )[0]
     assert '"request_id": "the-request"' in line
 
 
@@ -158,7 +166,9 @@ def test_beat_finds_an_event_whose_message_was_lost(worker, make_market, alice, 
     wait_for(lambda: alice.notifications.exists(), 20)
 
 
-def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_path, settings, monkeypatch):
+def test_a_report_is_built_with_progress_and_safe_cells(
+    alice, make_market, tmp_path, settings, monkeypatch
+):
     from markets.domain.text import OutcomeDraft
 
     settings.MEDIA_ROOT = tmp_path
@@ -169,7 +179,10 @@ def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_
     monkeypatch.setattr(
         report_files,
         "safe_cell",
-        lambda cell, safe=report_files.safe_cell: (seen.append(Report.objects.get().progress), safe(cell))[1],
+        lambda cell, safe=report_files.safe_cell: (
+            seen.append(Report.objects.get().progress),
+            safe(cell),
+        )[1],
     )
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
     assert report.state == "queued"
@@ -180,7 +193,11 @@ def test_a_report_is_built_with_progress_and_safe_cells(alice, make_market, tmp_
     assert max(seen) > 0
     with report.file.open() as file:
         rows = list(csv.reader(io.StringIO(file.read().decode())))
-    assert [row[:3:2] for row in rows] == [["seq", "type"], ["1", "market.created"], ["2", "market.paused"]]
+    assert [row[:3:2] for row in rows] == [
+        ["seq", "type"],
+        ["1", "market.created"],
+        ["2", "market.paused"],
+    ]
     assert rows[0][3].startswith("price of =cmd")
     assert rows[1][3] == "0.5"
 
@@ -201,7 +218,9 @@ def test_a_report_that_fails_says_so(alice, market, monkeypatch):
 
 def test_a_report_whose_worker_died_is_queued_again(alice, market, monkeypatch):
     report = request_report(actor=alice, now=NOW, kind="market_history", market_id=market.pk)
-    Report.objects.filter(pk=report.pk).update(state="running", touched_at=timezone.now() - timedelta(minutes=5))
+    Report.objects.filter(pk=report.pk).update(
+        state="running", touched_at=timezone.now() - timedelta(minutes=5)
+    )
     sent_again = []
     monkeypatch.setattr(broker, "start", lambda task, *args: sent_again.append((task, args)))
     clock.dispatch_pending()
@@ -212,7 +231,9 @@ async def test_a_report_through_the_api(staff, market, tmp_path, settings):
     from markets.infra.threads import in_thread
 
     settings.MEDIA_ROOT = tmp_path
-    asked = await staff.post("/api/v1/reports/", json={"kind": "market_history", "market_id": market.pk})
+    asked = await staff.post(
+        "/api/v1/reports/", json={"kind": "market_history", "market_id": market.pk}
+    )
     assert (asked.status_code, asked.json()["status"]) == (202, "queued")
     url = f"/api/v1/reports/{asked.json()['id']}"
     early = await staff.get(f"{url}/download")
@@ -222,11 +243,18 @@ async def test_a_report_through_the_api(staff, market, tmp_path, settings):
     file = await staff.get(f"{url}/download")
     assert file.headers["Content-Type"].startswith("text/csv")
     assert file.text.startswith("seq,at,type,price of Yes,price of No\r\n1,")
-    assert (await staff.post("/api/v1/reports/", json={"kind": "market_history", "market_id": 4711})).status_code == 404
+    assert (
+        await staff.post("/api/v1/reports/", json={"kind": "market_history", "market_id": 4711})
+    ).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("kind", "header"), [("trades_export", "id,at,market_id"), ("calibration", "price from,"), ("ledger_audit", "check,")]
+    ("kind", "header"),
+    [
+        ("trades_export", "id,at,market_id"),
+        ("calibration", "price from,"),
+        ("ledger_audit", "check,"),
+    ],
 )
 def test_the_other_reports(alice, bob, market, tmp_path, settings, kind, header):
     from markets.services import resolution
@@ -261,5 +289,8 @@ def test_the_nightly_audit_says_what_it_found(market, caplog):
         clock.audit_ledger()
         Market.objects.update(volume=1)
         clock.audit_ledger()
-    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.jobs"] == ["ledger_audited", "ledger_breached"]
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.jobs"] == [
+        "ledger_audited",
+        "ledger_breached",
+    ]
     assert [len(run.breaches) for run in AuditRun.objects.order_by("pk")] == [0, 1]

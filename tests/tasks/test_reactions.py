@@ -48,7 +48,9 @@ def test_workers_that_run_at_the_same_time_react_once(market, bob, heard):
     assert heard == [(market.pk, seq) for seq in range(2, 7)]
 
 
-def test_a_worker_that_dies_in_the_middle_leaves_the_batch_to_the_next(market, bob, heard, monkeypatch):
+def test_a_worker_that_dies_in_the_middle_leaves_the_batch_to_the_next(
+    market, bob, heard, monkeypatch
+):
     buy(bob, market, 2)
 
     class Killed(BaseException): ...
@@ -66,17 +68,23 @@ def test_a_worker_that_dies_in_the_middle_leaves_the_batch_to_the_next(market, b
     assert heard == [(market.pk, 2), (market.pk, 3)]
 
 
-def test_a_reaction_that_fails_does_not_hold_up_later_trades(market, bob, heard, monkeypatch, caplog):
+def test_a_reaction_that_fails_does_not_hold_up_later_trades(
+    market, bob, heard, monkeypatch, caplog
+):
     buy(bob, market, 2)
 
     def fails(event, _now):
         if event.seq == 2:
             raise RuntimeError("a fault of the reaction")
 
-    monkeypatch.setitem(reactions.REACTIONS, EventType.TRADE, (fails, reactions.REACTIONS[EventType.TRADE][0]))
+    monkeypatch.setitem(
+        reactions.REACTIONS, EventType.TRADE, (fails, reactions.REACTIONS[EventType.TRADE][0])
+    )
     assert reactions.react_to_trades() == 2
     assert heard == [(market.pk, 2), (market.pk, 3)]
-    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.tasks"] == ["reaction_failed"]
+    assert [r.msg["event"] for r in caplog.records if r.name == "bellwether.tasks"] == [
+        "reaction_failed"
+    ]
 
 
 def test_other_events_are_not_reacted_to_as_trades(market, heard):
@@ -91,7 +99,9 @@ def test_who_wrote_a_market_hears_of_its_first_trade(alice, bob):
     buy(person("charlie"), market)
     reactions.react_to_trades()
     told = Notification.objects.filter(event__type="trade")
-    assert [(note.user, note.text, note.email_due) for note in told] == [(alice, "First trade: Will it rain?", False)]
+    assert [(note.user, note.text, note.email_due) for note in told] == [
+        (alice, "First trade: Will it rain?", False)
+    ]
 
 
 def test_a_real_worker_reacts_to_a_trade(worker, alice, bob):

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from crowd import bots
+from clients import bots
 from markets.models import Scope
 from markets.services import keys
 

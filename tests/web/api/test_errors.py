@@ -50,8 +50,18 @@ def cursor_url(*facts, **query):
         ("GET", "/api/v1/markets/4711/trades?" + "&" * 1100, 400, "bad_request"),
         ("GET", cursor_url("-score,-id", 10**340, 1, search="will"), 422, "validation_error"),
         ("GET", cursor_url("-score,-id", float("nan"), 1, search="will"), 422, "validation_error"),
-        ("GET", cursor_url("-updated_at,-id", "0001-01-01T00:00:00+23:59", 1, sort="activity"), 422, "validation_error"),
-        ("GET", cursor_url("-updated_at,-id", "2026-01-01T00:00:00", 1, sort="activity"), 422, "validation_error"),
+        (
+            "GET",
+            cursor_url("-updated_at,-id", "0001-01-01T00:00:00+23:59", 1, sort="activity"),
+            422,
+            "validation_error",
+        ),
+        (
+            "GET",
+            cursor_url("-updated_at,-id", "2026-01-01T00:00:00", 1, sort="activity"),
+            422,
+            "validation_error",
+        ),
         ("GET", cursor_url("-id", 2**63), 422, "validation_error"),
         ("GET", cursor_url("-id", True), 422, "validation_error"),
     ],
@@ -78,19 +88,32 @@ async def test_a_wrong_address_or_question(client, method, path, status, code):
     ],
 )  # fmt: skip
 async def test_a_market_that_makes_no_sense_is_not_created(staff, body):
-    answer = await staff.post("/api/v1/markets/", content=body, headers={"Content-Type": "application/json"})
+    answer = await staff.post(
+        "/api/v1/markets/", content=body, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code in {400, 422}, answer.text
-    check_problem(answer, answer.status_code, "bad_request" if answer.status_code == 400 else "validation_error")
+    check_problem(
+        answer,
+        answer.status_code,
+        "bad_request" if answer.status_code == 400 else "validation_error",
+    )
     assert await in_thread(Market.objects.count) == 0
 
 
 async def test_a_body_of_ten_megabytes_is_refused(staff):
     for content_type in ("application/json", "text/csv"):
-        answer = await staff.post("/api/v1/markets/import", content=b" " * 10_000_000, headers={"Content-Type": content_type})
+        answer = await staff.post(
+            "/api/v1/markets/import",
+            content=b" " * 10_000_000,
+            headers={"Content-Type": content_type},
+        )
         check_problem(answer, 413, "too_large")
 
 
-@pytest.mark.parametrize("name", ["🌧️ pluie — déjà?", "هل ستمطر غدا؟", "\u202eevil\u202c text?", "<script>alert(1)</script>"])
+@pytest.mark.parametrize(
+    "name",
+    ["🌧️ pluie — déjà?", "هل ستمطر غدا؟", "\u202eevil\u202c text?", "<script>alert(1)</script>"],
+)
 async def test_unusual_names_are_kept_as_written(staff, name):
     created = await staff.post("/api/v1/markets/", json={"name": name})
     assert created.json()["name"] == name
@@ -98,14 +121,20 @@ async def test_unusual_names_are_kept_as_written(staff, name):
 
 @pytest.mark.parametrize("match", ["banana", "-1", '"1', '"1", "2"', "1" * 30, ""])
 async def test_an_if_match_that_is_no_version(staff, market, match):
-    answer = await staff.patch(f"/api/v1/markets/{market.pk}", json={"name": "Snow?"}, headers={"If-Match": match})
+    answer = await staff.patch(
+        f"/api/v1/markets/{market.pk}", json={"name": "Snow?"}, headers={"If-Match": match}
+    )
     check_problem(answer, 422, "validation_error")
 
 
-@pytest.mark.parametrize("key", ["banana", "bw_00000000_" + "x" * 43, "", "bw_" + "é" * 8, "x" * 10_000])
+@pytest.mark.parametrize(
+    "key", ["banana", "bw_00000000_" + "x" * 43, "", "bw_" + "é" * 8, "x" * 10_000]
+)
 async def test_a_key_that_does_not_work_is_never_an_anonymous_call(client, market, key):
     headers = {"Authorization": f"Bearer {key}".encode()}
-    check_problem(await client.get(f"/api/v1/markets/{market.pk}", headers=headers), 401, "unauthenticated")
+    check_problem(
+        await client.get(f"/api/v1/markets/{market.pk}", headers=headers), 401, "unauthenticated"
+    )
 
 
 async def test_a_failure_of_ours_says_so_and_nothing_of_the_inside(client, market, monkeypatch):
@@ -128,19 +157,31 @@ async def test_a_failure_of_ours_says_so_and_nothing_of_the_inside(client, marke
     ],
 )
 async def test_thousands_of_mistakes_do_not_become_a_huge_answer(staff, body):
-    answer = await staff.post("/api/v1/me/keys/", content=body, headers={"Content-Type": "application/json"})
+    answer = await staff.post(
+        "/api/v1/me/keys/", content=body, headers={"Content-Type": "application/json"}
+    )
     check_problem(answer, 422, "validation_error")
     assert len(answer.content) < 20_000
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "text/plain"]
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "text/plain",
+    ],
 )
 async def test_only_json_and_csv_are_read(client, alice, content_type):
     await sign_in(client, "alice")
     headers = {"Content-Type": content_type, "X-CSRFToken": client.cookies["csrftoken"]}
     for path in ("/api/v1/markets/", "/api/v1/markets/import"):
-        check_problem(await client.post(path, content=b'{"name": "x"}', headers=headers), 415, "unsupported_media_type")
+        check_problem(
+            await client.post(path, content=b'{"name": "x"}', headers=headers),
+            415,
+            "unsupported_media_type",
+        )
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/", "/api/v1/markets/", "/api/v1/me/keys/"])
@@ -153,7 +194,10 @@ async def test_head_is_get_without_a_body(client, market):
     url = f"/api/v1/markets/{market.pk}"
     whole, head = await client.get(url), await client.head(url)
     assert (head.status_code, head.content) == (200, b"")
-    assert (head.headers["ETag"], head.headers["Content-Length"]) == (whole.headers["ETag"], str(len(whole.content)))
+    assert (head.headers["ETag"], head.headers["Content-Length"]) == (
+        whole.headers["ETag"],
+        str(len(whole.content)),
+    )
 
 
 async def test_an_authorization_that_is_no_bearer_key_is_refused(client, market):
@@ -169,7 +213,11 @@ async def test_a_rejected_body_of_an_action_changes_nothing(staff, market):
 
 async def test_a_resolution_that_contradicts_itself_is_refused(staff, market):
     yes, no = await in_thread(lambda: [outcome.pk for outcome in market.outcomes.all()])
-    weights = [{"outcome_id": yes, "weight": "0.9"}, {"outcome_id": yes, "weight": "0.4"}, {"outcome_id": no, "weight": "0.6"}]
+    weights = [
+        {"outcome_id": yes, "weight": "0.9"},
+        {"outcome_id": yes, "weight": "0.4"},
+        {"outcome_id": no, "weight": "0.6"},
+    ]
     url = f"/api/v1/markets/{market.pk}/resolve"
     check_problem(await staff.post(url, json={"payouts": weights}), 422, "validation_error")
     for address in (

@@ -37,7 +37,12 @@ async def test_a_revoked_key_ends_at_once(staff, alice):
 async def test_an_expired_key_does_not_work(client, alice):
     soon = timezone.now() + timedelta(seconds=0.7)
     _, secret = await in_thread(
-        keys.issue_key, user=alice, now=NOW - timedelta(days=9000), name="x", scopes=["read"], expires_at=soon
+        keys.issue_key,
+        user=alice,
+        now=NOW - timedelta(days=9000),
+        name="x",
+        scopes=["read"],
+        expires_at=soon,
     )
     assert (await client.get("/api/v1/me/keys/", headers=bearer(secret))).status_code == 200
     await asyncio.sleep((soon - timezone.now()).total_seconds())
@@ -52,22 +57,32 @@ async def test_the_last_use_of_a_key_is_kept(client, alice):
 
 async def test_nobody_makes_or_ends_keys_of_others_or_beyond_their_own_power(client, alice, bob):
     weak = bearer(await in_thread(key_for, bob, "read"))
-    beyond = await client.post("/api/v1/me/keys/", json={"name": "x", "scopes": ["trade"]}, headers=weak)
+    beyond = await client.post(
+        "/api/v1/me/keys/", json={"name": "x", "scopes": ["trade"]}, headers=weak
+    )
     assert beyond.status_code == 403
     key, _ = await in_thread(keys.issue_key, user=alice, now=NOW, name="x", scopes=["read"])
     assert (await client.delete(f"/api/v1/me/keys/{key.pk}", headers=weak)).status_code == 404
 
 
 async def test_a_weak_key_neither_ends_a_stronger_one_nor_outlives_itself(client, alice):
-    strong, _ = await in_thread(keys.issue_key, user=alice, now=NOW, name="x", scopes=["staff", "read"])
+    strong, _ = await in_thread(
+        keys.issue_key, user=alice, now=NOW, name="x", scopes=["staff", "read"]
+    )
     soon = timezone.now() + timedelta(minutes=5)
     facts = {"user": alice, "now": NOW, "name": "weak", "scopes": ["read"], "expires_at": soon}
     weak, secret = await in_thread(lambda: keys.issue_key(**facts))
-    assert (await client.delete(f"/api/v1/me/keys/{strong.pk}", headers=bearer(secret))).status_code == 403
+    assert (
+        await client.delete(f"/api/v1/me/keys/{strong.pk}", headers=bearer(secret))
+    ).status_code == 403
     for expires_at in (None, (soon + timedelta(seconds=1)).isoformat()):
         child = {"name": "child", "scopes": ["read"], "expires_at": expires_at}
-        assert (await client.post("/api/v1/me/keys/", json=child, headers=bearer(secret))).status_code == 403
-    assert (await client.delete(f"/api/v1/me/keys/{weak.pk}", headers=bearer(secret))).status_code == 204
+        assert (
+            await client.post("/api/v1/me/keys/", json=child, headers=bearer(secret))
+        ).status_code == 403
+    assert (
+        await client.delete(f"/api/v1/me/keys/{weak.pk}", headers=bearer(secret))
+    ).status_code == 204
 
 
 async def test_a_deactivated_user_has_no_working_key(client, bob):
@@ -83,7 +98,9 @@ async def test_a_session_works_with_the_csrf_token_and_not_without(client, alice
     forged = await client.post("/api/v1/markets/", json={"name": "Rain?"})
     assert (forged.status_code, forged.json()["code"]) == (403, "forbidden")
     token = client.cookies[settings.CSRF_COOKIE_NAME]
-    sent = await client.post("/api/v1/markets/", json={"name": "Rain?"}, headers={"X-CSRFToken": token})
+    sent = await client.post(
+        "/api/v1/markets/", json={"name": "Rain?"}, headers={"X-CSRFToken": token}
+    )
     assert sent.status_code == 201
 
 
@@ -118,5 +135,12 @@ async def test_every_public_read_counts_a_key_and_refuses_a_wrong_one(client, ma
         check_problem(await client.get(address, headers=bearer("bw_wrong")), 401, "unauthenticated")
         assert (await client.get(address)).status_code == 200
     order = {"outcome_id": outcome, "side": "buy", "shares": "1"}
-    assert "RateLimit-Remaining" in (await client.post(f"{one}/quote", json=order, headers=bearer(key))).headers
-    check_problem(await client.post(f"{one}/quote", json=order, headers=bearer("bw_wrong")), 401, "unauthenticated")
+    assert (
+        "RateLimit-Remaining"
+        in (await client.post(f"{one}/quote", json=order, headers=bearer(key))).headers
+    )
+    check_problem(
+        await client.post(f"{one}/quote", json=order, headers=bearer("bw_wrong")),
+        401,
+        "unauthenticated",
+    )

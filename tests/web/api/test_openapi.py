@@ -39,13 +39,17 @@ def test_generated_calls_get_described_answers(server, market, staff_key):
     document = schemathesis.openapi.from_dict(dict(api.get_openapi_schema(path_prefix="/api/v1/")))
     statuses = set()
 
-    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
     def check(case):
         if "market_id" in (case.path_parameters or {}) and len(statuses) % 2:
             case.path_parameters["market_id"] = market.pk
         answer = case.call(base_url=server.url, headers=bearer(staff_key), timeout=10)
         statuses.add(answer.status_code)
-        case.validate_response(answer, excluded_checks=[positive_data_acceptance, unsupported_method])
+        case.validate_response(
+            answer, excluded_checks=[positive_data_acceptance, unsupported_method]
+        )
 
     for found in document.get_all_operations():
         given(case=found.ok().as_strategy())(check)()

@@ -46,7 +46,11 @@ async def test_a_market_has_the_fields_of_the_contract(client, market):
         {"id": outcome["id"], "label": label, "price": "0.5", "shares": "0"}
         for outcome, label in zip(found["outcomes"], ["Yes", "No"], strict=True)
     ]
-    assert (found["liquidity"], found["created_at"], found["seq"]) == ("100", "2026-03-01T12:00:00Z", 1)
+    assert (found["liquidity"], found["created_at"], found["seq"]) == (
+        "100",
+        "2026-03-01T12:00:00Z",
+        1,
+    )
 
 
 async def test_an_empty_catalogue_is_an_empty_list(client):
@@ -64,7 +68,9 @@ async def test_the_list_shows_what_is_public(client, make_market):
 async def test_staff_sees_drafts_and_others_do_not(client, staff_key, bob, make_market):
     draft = await in_thread(make_market, "Draft?", status="draft")
     anonymous = await client.get(f"/api/v1/markets/{draft.pk}")
-    reader = await client.get(f"/api/v1/markets/{draft.pk}", headers=bearer(await in_thread(key_for, bob)))
+    reader = await client.get(
+        f"/api/v1/markets/{draft.pk}", headers=bearer(await in_thread(key_for, bob))
+    )
     alice = await client.get(f"/api/v1/markets/{draft.pk}", headers=bearer(staff_key))
     assert (anonymous.status_code, reader.status_code, alice.status_code) == (404, 404, 200)
     refused = await client.get("/api/v1/markets/?status=draft")
@@ -77,10 +83,19 @@ async def test_staff_sees_drafts_and_others_do_not(client, staff_key, bob, make_
 async def test_every_order_pages_through_all_markets_once(client, make_market, sort):
     for number in range(7):
         closes = LATER + timedelta(days=number % 3)
-        await in_thread(make_market, f"Market {number}?", close_at=closes, now=NOW + timedelta(minutes=number % 2))
+        await in_thread(
+            make_market,
+            f"Market {number}?",
+            close_at=closes,
+            now=NOW + timedelta(minutes=number % 2),
+        )
     seen, cursor = [], ""
     while cursor is not None:
-        page = (await client.get(f"/api/v1/markets/?sort={sort}&limit=2" + (f"&cursor={cursor}" if cursor else ""))).json()
+        page = (
+            await client.get(
+                f"/api/v1/markets/?sort={sort}&limit=2" + (f"&cursor={cursor}" if cursor else "")
+            )
+        ).json()
         seen += [market["id"] for market in page["items"]]
         cursor = page["next"]
     whole = (await client.get(f"/api/v1/markets/?sort={sort}")).json()["items"]
@@ -113,7 +128,10 @@ async def test_categories_and_tags_are_counted_without_drafts(client, make_marke
     await in_thread(make_market, "Snow?", category="Weather", tags=["Wet", "Cold"])
     await in_thread(make_market, "Secret?", category="Weather", status="draft")
     categories = (await client.get("/api/v1/categories/")).json()
-    assert categories == {"items": [{"slug": "weather", "name": "Weather", "markets": 2}], "next": None}
+    assert categories == {
+        "items": [{"slug": "weather", "name": "Weather", "markets": 2}],
+        "next": None,
+    }
     tags = (await client.get("/api/v1/tags/")).json()["items"]
     assert [(tag["slug"], tag["markets"]) for tag in tags] == [("cold", 1), ("wet", 2)]
 
@@ -128,7 +146,12 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
     await in_thread(write)
 
     async def found(text):
-        return [market["name"] for market in (await client.get("/api/v1/markets/", params={"search": text})).json()["items"]]
+        return [
+            market["name"]
+            for market in (await client.get("/api/v1/markets/", params={"search": text})).json()[
+                "items"
+            ]
+        ]
 
     spring, fine, scores = (
         "Will the election be held in spring?", "Will the weather be fine on election day?", "Who scores first?"
@@ -157,13 +180,19 @@ async def test_search_pages_through_its_results(client, make_market):
     await in_thread(write)
     seen, cursor = [], ""
     while cursor is not None:
-        page = (await client.get("/api/v1/markets/?search=rain&limit=2" + (f"&cursor={cursor}" if cursor else ""))).json()
+        page = (
+            await client.get(
+                "/api/v1/markets/?search=rain&limit=2" + (f"&cursor={cursor}" if cursor else "")
+            )
+        ).json()
         seen += [market["id"] for market in page["items"]]
         cursor = page["next"]
     assert len(seen) == len(set(seen)) == 5
 
 
-async def test_a_sorted_search_shows_all_that_match_and_a_ranked_one_the_newest(client, make_market, monkeypatch):
+async def test_a_sorted_search_shows_all_that_match_and_a_ranked_one_the_newest(
+    client, make_market, monkeypatch
+):
     from markets.selectors import search
 
     def write():
@@ -174,7 +203,9 @@ async def test_a_sorted_search_shows_all_that_match_and_a_ranked_one_the_newest(
     monkeypatch.setattr(search, "MOST_RANKED", 3)
     await in_thread(write)
     ranked = (await client.get("/api/v1/markets/", params={"search": "rain"})).json()["items"]
-    in_order = (await client.get("/api/v1/markets/", params={"search": "rain", "sort": "newest"})).json()["items"]
+    in_order = (
+        await client.get("/api/v1/markets/", params={"search": "rain", "sort": "newest"})
+    ).json()["items"]
     assert (len(ranked), len(in_order)) == (3, 5)
     assert ranked == in_order[:3]
 
@@ -186,8 +217,12 @@ async def test_who_has_the_market_already_gets_304(client, market):
         again = await client.get(f"/api/v1/markets/{market.pk}", headers={"If-None-Match": given})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["ETag"] == first.headers["ETag"]
-    await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=NOW, changes={"name": "Snow?"})
-    changed = await client.get(f"/api/v1/markets/{market.pk}", headers={"If-None-Match": first.headers["ETag"]})
+    await in_thread(
+        catalogue.edit_market, market_id=market.pk, actor=None, now=NOW, changes={"name": "Snow?"}
+    )
+    changed = await client.get(
+        f"/api/v1/markets/{market.pk}", headers={"If-None-Match": first.headers["ETag"]}
+    )
     assert (changed.status_code, changed.json()["name"]) == (200, "Snow?")
 
 
@@ -202,7 +237,9 @@ async def test_the_log_of_a_market_reads_oldest_first_and_hides_who_did_it(clien
     later = (await client.get(f"/api/v1/markets/{market.pk}/events?after_seq=2")).json()
     assert [event["seq"] for event in later["items"]] == [3]
     paged = (await client.get(f"/api/v1/markets/{market.pk}/events?limit=2")).json()
-    rest = (await client.get(f"/api/v1/markets/{market.pk}/events?limit=2&cursor={paged['next']}")).json()
+    rest = (
+        await client.get(f"/api/v1/markets/{market.pk}/events?limit=2&cursor={paged['next']}")
+    ).json()
     assert [event["seq"] for event in rest["items"]] == [3]
 
 
@@ -221,4 +258,8 @@ async def test_readiness_names_what_is_missing(client, settings, monkeypatch):
 
     monkeypatch.setattr(operator, "_cache", gone)
     answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()["cache"], answer.json()["database"]) == (503, "failed: ConnectionError", "ok")
+    assert (answer.status_code, answer.json()["cache"], answer.json()["database"]) == (
+        503,
+        "failed: ConnectionError",
+        "ok",
+    )

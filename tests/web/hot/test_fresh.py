@@ -34,15 +34,26 @@ async def test_a_write_is_seen_by_the_next_read_in_the_same_process(client, mark
 async def test_a_trade_moves_prices_and_not_the_shelves(client, market, bob):
     await client.get("/api/v1/markets/")
     await client.get("/api/v1/categories/")
-    order = Order(outcome_id=await in_thread(lambda: market.outcomes.first().pk), side="buy", shares=1_000_000)
-    await in_thread(trading.place_trade, market_id=market.pk, trader=bob, order=order, client_order_id="1", now=timezone.now())
+    order = Order(
+        outcome_id=await in_thread(lambda: market.outcomes.first().pk), side="buy", shares=1_000_000
+    )
+    await in_thread(
+        trading.place_trade,
+        market_id=market.pk,
+        trader=bob,
+        order=order,
+        client_order_id="1",
+        now=timezone.now(),
+    )
     async with answers_from_memory() as hits:
         await client.get("/api/v1/categories/")
         assert (await client.get("/api/v1/markets/")).json()["items"][0]["trade_count"] == 1
     assert hits == [1]
 
 
-async def test_an_answer_is_never_older_than_a_second_though_the_doorbell_is_silent(client, market, monkeypatch):
+async def test_an_answer_is_never_older_than_a_second_though_the_doorbell_is_silent(
+    client, market, monkeypatch
+):
     await client.get(url(market))
     monkeypatch.setattr(doorbell, "ring", lambda _message: None)
     await in_thread(edit_now, market, name="Told to nobody?")
@@ -67,7 +78,9 @@ async def test_what_is_overtaken_while_it_is_made_is_not_kept(client, market, mo
     await has_read.wait()
     await in_thread(edit_now, market, name="Overtaken?")
     may_answer.set()
-    assert (await reader).json()["name"] == "Will it rain?", "the interleaving was not the one to test"
+    assert (await reader).json()["name"] == "Will it rain?", (
+        "the interleaving was not the one to test"
+    )
     async with answers_from_memory() as hits:
         assert (await client.get(url(market))).json()["name"] == "Overtaken?"
     assert hits == [0]
@@ -98,16 +111,23 @@ class Reader:
 
 
 @pytest.mark.parametrize("trouble", [False, True], ids=["all well", "Redis stops in the middle"])
-async def test_readers_of_two_processes_never_see_an_old_state(make_market, bob, alice, monkeypatch, tmp_path, trouble):
+async def test_readers_of_two_processes_never_see_an_old_state(
+    make_market, bob, alice, monkeypatch, tmp_path, trouble
+):
     """Eight writers edit and trade through both processes."""
     monkeypatch.setattr(embedded, "running", {})
-    staff, trader = await in_thread(key_for, alice, "read", "staff"), await in_thread(key_for, bob, "read", "trade")
+    staff, trader = (
+        await in_thread(key_for, alice, "read", "staff"),
+        await in_thread(key_for, bob, "read", "trade"),
+    )
     markets = {}
     for number in range(20):
         made = await in_thread(make_market, f"Market {number}?")
         markets[made.pk] = await in_thread(lambda m=made: m.outcomes.first().pk)
     ids = list(markets)
-    committed: dict[tuple[int, int], float] = {}  # when the answer to the write came: it was committed before
+    committed: dict[
+        tuple[int, int], float
+    ] = {}  # when the answer to the write came: it was committed before
 
     async def write(server, number, until):
         headers = [bearer(trader), bearer(staff)]
@@ -121,11 +141,15 @@ async def test_readers_of_two_processes_never_see_an_old_state(make_market, bob,
                         "shares": "0.02",
                         "client_order_id": f"{number}-{time.monotonic_ns()}",
                     }
-                    answer = await client.post(f"/api/v1/markets/{market_id}/trades", json=order, headers=headers[0])
+                    answer = await client.post(
+                        f"/api/v1/markets/{market_id}/trades", json=order, headers=headers[0]
+                    )
                     if answer.status_code == 201:
                         committed[market_id, answer.json()["trade"]["seq"]] = time.monotonic()
                 else:
-                    version = (await client.get(f"/api/v1/markets/{market_id}", headers=headers[1])).json()["version"]
+                    version = (
+                        await client.get(f"/api/v1/markets/{market_id}", headers=headers[1])
+                    ).json()["version"]
                     answer = await client.patch(
                         f"/api/v1/markets/{market_id}",
                         json={"description": str(time.monotonic())},
@@ -142,11 +166,18 @@ async def test_readers_of_two_processes_never_see_an_old_state(make_market, bob,
             end_writing, end_reading = asyncio.Event(), asyncio.Event()
             readers = [Reader(server, ids, committed) for server in (a, b, a, b)]
             reading = [asyncio.create_task(reader.run(end_reading)) for reader in readers]
-            writing = [asyncio.create_task(write((a, b)[number % 2], number // 2, end_writing)) for number in range(8)]
+            writing = [
+                asyncio.create_task(write((a, b)[number % 2], number // 2, end_writing))
+                for number in range(8)
+            ]
             await asyncio.sleep(6)
             if trouble:
                 port = int(redis_url.split(":")[-1].split("/")[0])
-                pid = next(c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN")
+                pid = next(
+                    c.pid
+                    for c in psutil.net_connections("tcp")
+                    if c.laddr.port == port and c.status == "LISTEN"
+                )
                 os.kill(pid, signal.SIGSTOP)
                 await asyncio.sleep(4)
                 os.kill(pid, signal.SIGCONT)
@@ -161,6 +192,8 @@ async def test_readers_of_two_processes_never_see_an_old_state(make_market, bob,
             assert min(reader.count for reader in readers) > 30
             for server in (a, b):
                 async with httpx.AsyncClient(base_url=server.url) as client:
-                    told = {pk: (await client.get(f"/api/v1/markets/{pk}")).json()["seq"] for pk in ids}
+                    told = {
+                        pk: (await client.get(f"/api/v1/markets/{pk}")).json()["seq"] for pk in ids
+                    }
                 assert told == truth
             assert max(reader.oldest for reader in readers) < 1.0

@@ -30,7 +30,13 @@ async def test_the_second_reader_is_answered_from_memory_with_the_same_bytes(cli
 @pytest.mark.parametrize(
     "path",
     [
-        *("markets/{}", "markets/{}/trades", "markets/{}/history", "markets/{}/history?points=9", "markets/{}/events"),
+        *(
+            "markets/{}",
+            "markets/{}/trades",
+            "markets/{}/history",
+            "markets/{}/history?points=9",
+            "markets/{}/events",
+        ),
         *("markets/", "markets/?sort=volume", "categories/", "tags/"),
     ],
 )
@@ -65,7 +71,9 @@ async def test_an_answer_that_sets_a_cookie_is_not_kept(client, market, monkeypa
     assert not memory.entries
 
 
-async def test_an_answer_that_is_too_large_passes_whole_and_is_not_kept(client, market, monkeypatch):
+async def test_an_answer_that_is_too_large_passes_whole_and_is_not_kept(
+    client, market, monkeypatch
+):
     monkeypatch.setattr(layer, "MOST_ANSWER_BYTES", 10)
     for _ in range(2):
         assert (await client.get(url(market))).json()["id"] == market.pk
@@ -96,7 +104,9 @@ async def test_who_has_it_already_gets_304_from_memory(client, market):
             answer = await client.get(url(market), headers={"If-None-Match": given})
             assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", tag)
             assert "X-Request-ID" in answer.headers
-        assert (await client.get(url(market), headers={"If-None-Match": '"other"'})).status_code == 200
+        assert (
+            await client.get(url(market), headers={"If-None-Match": '"other"'})
+        ).status_code == 200
     assert hits == [5]
 
 
@@ -139,7 +149,9 @@ async def test_what_is_not_public_or_not_an_answer_is_not_kept(client, market, m
 
 async def test_unknown_ids_leave_nothing_behind(client, world):
     for first in range(0, 1000, 500):
-        await asyncio.gather(*(client.get(f"/api/v1/markets/{10**9 + first + n}") for n in range(500)))
+        await asyncio.gather(
+            *(client.get(f"/api/v1/markets/{10**9 + first + n}") for n in range(500))
+        )
     assert not memory.entries
     assert not memory.making
 
@@ -150,7 +162,9 @@ async def test_a_question_mark_in_the_path_is_not_the_query(client, market):
     assert (await client.get(f"{url(market)}%3F")).status_code == 404
 
 
-async def test_nothing_with_a_key_or_a_cookie_is_kept_or_served_from_memory(client, make_market, alice, bob):
+async def test_nothing_with_a_key_or_a_cookie_is_kept_or_served_from_memory(
+    client, make_market, alice, bob
+):
     public = await in_thread(make_market, "Public?")
     draft = await in_thread(make_market, "Secret?", status="draft")
     staff = bearer(await in_thread(key_for, alice, "read", "staff"))
@@ -158,10 +172,18 @@ async def test_nothing_with_a_key_or_a_cookie_is_kept_or_served_from_memory(clie
     assert not memory.entries
     assert [m["id"] for m in (await client.get("/api/v1/markets/")).json()["items"]] == [public.pk]
     async with answers_from_memory() as hits:
-        assert {m["id"] for m in (await client.get("/api/v1/markets/", headers=staff)).json()["items"]} == {public.pk, draft.pk}
-        assert (await client.get(url(public), headers=bearer(await in_thread(key_for, bob)))).headers["RateLimit-Limit"]
-        assert (await client.get(url(public), headers=bearer("bw_00000000_wrong"))).status_code == 401
-        assert (await client.get(url(public), headers={"Cookie": "sessionid=nonsense"})).status_code == 200
+        assert {
+            m["id"] for m in (await client.get("/api/v1/markets/", headers=staff)).json()["items"]
+        } == {public.pk, draft.pk}
+        assert (
+            await client.get(url(public), headers=bearer(await in_thread(key_for, bob)))
+        ).headers["RateLimit-Limit"]
+        assert (
+            await client.get(url(public), headers=bearer("bw_00000000_wrong"))
+        ).status_code == 401
+        assert (
+            await client.get(url(public), headers={"Cookie": "sessionid=nonsense"})
+        ).status_code == 200
     assert hits == [0]
 
 
@@ -206,12 +228,18 @@ async def test_a_wrong_host_is_refused_hot_or_not(client, market):
 
 async def test_a_request_id_is_taken_if_it_is_sane(client, market):
     await client.get(url(market))
-    assert (await client.get(url(market), headers={"X-Request-ID": "mine-1"})).headers["X-Request-ID"] == "mine-1"
+    assert (await client.get(url(market), headers={"X-Request-ID": "mine-1"})).headers[
+        "X-Request-ID"
+    ] == "mine-1"
     for wild in ("x" * 65, "a b", "<script>"):
-        assert (await client.get(url(market), headers={"X-Request-ID": wild})).headers["X-Request-ID"] != wild
+        assert (await client.get(url(market), headers={"X-Request-ID": wild})).headers[
+            "X-Request-ID"
+        ] != wild
 
 
-async def test_one_in_so_many_is_logged_and_the_metrics_count_all(client, market, monkeypatch, caplog):
+async def test_one_in_so_many_is_logged_and_the_metrics_count_all(
+    client, market, monkeypatch, caplog
+):
     from config.asgi import application
 
     await client.get(url(market))
@@ -228,7 +256,9 @@ async def test_one_in_so_many_is_logged_and_the_metrics_count_all(client, market
     assert f"bellwether_hot_hits_total {float(memory.hits)}" in text
 
 
-async def test_with_https_only_a_plain_request_is_redirected_hot_or_not(client, market, monkeypatch):
+async def test_with_https_only_a_plain_request_is_redirected_hot_or_not(
+    client, market, monkeypatch
+):
     from config.asgi import application
 
     await client.get(url(market))

@@ -16,15 +16,24 @@ async def test_a_million_answers_that_may_not_be_kept_leave_nothing_behind():
         memory.end(key, made, None)
     await asyncio.sleep(1.1)
     memory.hear({"market_id": 1, "type": "trade"})
-    assert (memory.size, memory.entries, memory.making, set(memory.outdated_at)) == (0, {}, {}, {1, shared.ALL_MARKETS})
+    assert (memory.size, memory.entries, memory.making, set(memory.outdated_at)) == (
+        0,
+        {},
+        {},
+        {1, shared.ALL_MARKETS},
+    )
 
 
 def test_memory_is_bounded_whatever_is_asked():
     memory = Memory()
     for number in range(100_000):
-        memory.keep(("/", str(number).encode()), Entry(number % 7, time.monotonic() + 1000, [], b"x" * 5000))
+        memory.keep(
+            ("/", str(number).encode()), Entry(number % 7, time.monotonic() + 1000, [], b"x" * 5000)
+        )
     assert memory.size <= MOST_CACHED_BYTES
-    assert memory.size == sum(entry.size + len(query) + 1 for (_, query), entry in memory.entries.items())
+    assert memory.size == sum(
+        entry.size + len(query) + 1 for (_, query), entry in memory.entries.items()
+    )
 
 
 def test_an_event_drops_what_speaks_of_its_market_and_nothing_else():

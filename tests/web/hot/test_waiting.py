@@ -15,10 +15,16 @@ from tests.support.hot import url
 from tests.support.processes import wait_for
 
 
-async def test_a_thousand_who_miss_at_once_cost_one_read_of_the_database(client, market, monkeypatch):
+async def test_a_thousand_who_miss_at_once_cost_one_read_of_the_database(
+    client, market, monkeypatch
+):
     made = []
     load = shared._load
-    monkeypatch.setattr(shared, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
+    monkeypatch.setattr(
+        shared,
+        "_load",
+        lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2],
+    )
     answers = await asyncio.gather(*(client.get(url(market)) for _ in range(1000)))
     assert {answer.status_code for answer in answers} == {200}
     assert made == [market.pk]
@@ -27,7 +33,11 @@ async def test_a_thousand_who_miss_at_once_cost_one_read_of_the_database(client,
 def test_a_thousand_in_threads_without_the_memory_cost_one_too(market, monkeypatch):
     made = []
     load = shared._load
-    monkeypatch.setattr(shared, "_load", lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2])
+    monkeypatch.setattr(
+        shared,
+        "_load",
+        lambda market_id: (made.append(market_id), time.sleep(0.1), load(market_id))[2],
+    )
 
     async def all_of_them():
         return await asyncio.gather(*(shared.aread_market(market.pk) for _ in range(1000)))
@@ -68,7 +78,9 @@ async def test_many_who_have_an_older_one_cost_one_look_too(client, market, look
     headers = {"If-None-Match": (await client.get(f"{url(market)}/trades")).headers["ETag"]}
     memory.clear()
     looks.clear()
-    answers = await asyncio.gather(*(client.get(f"{url(market)}/trades", headers=headers) for _ in range(200)))
+    answers = await asyncio.gather(
+        *(client.get(f"{url(market)}/trades", headers=headers) for _ in range(200))
+    )
     assert {(answer.status_code, answer.content) for answer in answers} == {(304, b"")}
     assert len(looks) == 1
 
@@ -82,7 +94,9 @@ async def test_when_the_first_goes_away_another_makes_it(client, market, looks):
     assert len(looks) == 2
 
 
-async def test_who_waited_is_not_given_what_was_begun_before_and_took_longer_than_a_second(client, market, looks):
+async def test_who_waited_is_not_given_what_was_begun_before_and_took_longer_than_a_second(
+    client, market, looks
+):
     """The first read the old state and is slow; the second asks after the change, of which nobody was told."""
     release = threading.Event()
     looks.then = lambda: release.wait(10)

@@ -16,7 +16,9 @@ from tests.support.reactions import react_to_all
 
 
 async def test_the_list_shows_markets_with_their_prices(client, make_market):
-    await in_thread(make_market, category="Weather", outcomes=[OutcomeDraft("Yes", 613_000), OutcomeDraft("No")])
+    await in_thread(
+        make_market, category="Weather", outcomes=[OutcomeDraft("Yes", 613_000), OutcomeDraft("No")]
+    )
     page = (await client.get("/")).text
     assert "Will it rain?" in page
     assert "61.3%" in page
@@ -31,7 +33,9 @@ async def test_an_empty_list_says_what_to_do_next(client, world):
 
 async def test_the_list_is_searched_filtered_and_paged(client, make_market):
     for number in range(32):
-        await in_thread(make_market, f"Question {number:02}?", category="Weather" if number % 2 else "Sport")
+        await in_thread(
+            make_market, f"Question {number:02}?", category="Weather" if number % 2 else "Sport"
+        )
     await in_thread(react_to_all)
     first = (await client.get("/?sort=newest")).text
     assert first.count('class="card"') == 30
@@ -52,7 +56,13 @@ async def test_a_market_tells_all_about_itself(client, make_market):
         tags=["Wet"],
     )
     page = (await client.get("/markets/will-it-rain")).text
-    for text in ("<strong>bold</strong>", "<em>office</em>", "18 May 2034, 12:00 UTC", "Wet", f'data-market="{market.pk}"'):
+    for text in (
+        "<strong>bold</strong>",
+        "<em>office</em>",
+        "18 May 2034, 12:00 UTC",
+        "Wet",
+        f'data-market="{market.pk}"',
+    ):
         assert text in page
 
 
@@ -117,7 +127,9 @@ async def test_no_script_of_a_text_reaches_a_page(client, make_market):
         assert [attributes for tag, attributes in tags.found if tag == "script"] == [
             {"type": "module", "src": "/static/markets/live.js"}
         ]
-        assert not {"iframe", "svg", "style", "math", "object", "embed"} & {tag for tag, _ in tags.found}
+        assert not {"iframe", "svg", "style", "math", "object", "embed"} & {
+            tag for tag, _ in tags.found
+        }
         for tag, attributes in tags.found:
             assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
             for name in ("href", "src", "action"):
@@ -143,7 +155,15 @@ def test_markdown_with_stray_html_is_shown_as_meant(source, shown):
 
 @pytest.mark.parametrize(
     ("price", "text"),
-    [(613_000, "61.3%"), (500_000, "50%"), (1, "<0.1%"), (999_999, ">99.9%"), (0, "0%"), (1_000_000, "100%"), (1000, "0.1%")],
+    [
+        (613_000, "61.3%"),
+        (500_000, "50%"),
+        (1, "<0.1%"),
+        (999_999, ">99.9%"),
+        (0, "0%"),
+        (1_000_000, "100%"),
+        (1000, "0.1%"),
+    ],
 )
 def test_a_price_reads_as_a_probability(price, text):
     assert to_percent(price) == text

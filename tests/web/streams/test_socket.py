@@ -21,7 +21,9 @@ def buy(market, trader, order="1"):
     return trade(trader, market, wanted(market.outcomes.first(), shares=5_000_000), key=order)[0]
 
 
-async def test_a_subscription_is_acknowledged_then_begins_with_a_snapshot_and_goes_on_with_events(server, market):
+async def test_a_subscription_is_acknowledged_then_begins_with_a_snapshot_and_goes_on_with_events(
+    server, market
+):
     async with connected(server) as socket:
         assert await socket.ask(id=1, cmd="subscribe", markets=[market.pk]) == {
             "id": 1,
@@ -29,7 +31,11 @@ async def test_a_subscription_is_acknowledged_then_begins_with_a_snapshot_and_go
             "markets": [market.pk],
         }
         first = await socket.next()
-        assert (first["type"], first["seq"], first["market"]["name"]) == ("snapshot", 1, "Will it rain?")
+        assert (first["type"], first["seq"], first["market"]["name"]) == (
+            "snapshot",
+            1,
+            "Will it rain?",
+        )
         await in_thread(rename, market, "Snow?")
         event = await socket.next()
         assert (event["type"], event["market_id"], event["seq"]) == ("market.updated", market.pk, 2)
@@ -41,7 +47,9 @@ async def test_after_seq_replays_each_market_from_its_own_position(server, make_
         await in_thread(rename, market, "X?", "Y?", "Z?")
     async with connected(server) as socket:
         markets = [one.pk, two.pk, three.pk]
-        await socket.ask(id="x", cmd="subscribe", markets=markets, after_seq={str(one.pk): 1, str(two.pk): 3})
+        await socket.ask(
+            id="x", cmd="subscribe", markets=markets, after_seq={str(one.pk): 1, str(two.pk): 3}
+        )
         heard = [await socket.next() for _ in range(5)]
         assert [(m["market_id"], m["seq"], m["type"]) for m in heard] == [
             *((one.pk, seq, "market.updated") for seq in (2, 3, 4)),
@@ -50,12 +58,16 @@ async def test_after_seq_replays_each_market_from_its_own_position(server, make_
         ]
 
 
-async def test_what_is_unsubscribed_is_heard_no_more_and_can_be_subscribed_again(server, make_market):
+async def test_what_is_unsubscribed_is_heard_no_more_and_can_be_subscribed_again(
+    server, make_market
+):
     one, two = await in_thread(make_market, "A?"), await in_thread(make_market, "B?")
     async with connected(server) as socket:
         await socket.ask(cmd="subscribe", markets=[one.pk, two.pk])
         await socket.next(), await socket.next()
-        assert (await socket.ask(id=2, cmd="unsubscribe", markets=[one.pk]))["type"] == "unsubscribed"
+        assert (await socket.ask(id=2, cmd="unsubscribe", markets=[one.pk]))[
+            "type"
+        ] == "unsubscribed"
         await in_thread(rename, one, "Not heard?")
         await in_thread(rename, two, "Heard?")
         assert (await socket.next())["market_id"] == two.pk
@@ -66,7 +78,11 @@ async def test_what_is_unsubscribed_is_heard_no_more_and_can_be_subscribed_again
 async def test_all_markets_at_once(server, make_market):
     market = await in_thread(make_market)
     async with connected(server) as socket:
-        assert await socket.ask(id=1, cmd="subscribe", markets="all") == {"id": 1, "type": "subscribed", "markets": "all"}
+        assert await socket.ask(id=1, cmd="subscribe", markets="all") == {
+            "id": 1,
+            "type": "subscribed",
+            "markets": "all",
+        }
         assert [m["market_id"] for m in (await socket.next())["markets"]] == [market.pk]
         new = await in_thread(make_market, "New?")
         event = await socket.next()
@@ -95,14 +111,23 @@ async def test_a_ping_is_answered(server):
         ('{"id": 3, "cmd": "subscribe", "markets": [-1]}', "validation_error"),
         ('{"id": 3, "cmd": "subscribe", "markets": [1e99]}', "validation_error"),
         ('{"id": 3, "cmd": "subscribe", "markets": [1], "colour": "red"}', "validation_error"),
-        ('{"id": 3, "cmd": "subscribe", "markets": [1], "after_seq": {"1": -5}}', "validation_error"),
+        (
+            '{"id": 3, "cmd": "subscribe", "markets": [1], "after_seq": {"1": -5}}',
+            "validation_error",
+        ),
         ('{"id": 3, "cmd": "subscribe", "markets": [1], "after_seq": [4]}', "validation_error"),
         ('{"id": 3, "cmd": "subscribe", "channel": "you"}', "validation_error"),
         ('{"id": 3, "cmd": "subscribe", "markets": [1], "channel": "me"}', "validation_error"),
         ('{"id": 3, "cmd": "subscribe", "markets": [4711]}', "not_found"),
         ('{"id": 3, "cmd": "subscribe", "channel": "me"}', "unauthenticated"),
-        (json.dumps({"id": 3, "cmd": "subscribe", "markets": list(range(2000))}), "validation_error"),
-        (json.dumps({"id": 3, "cmd": "subscribe", "markets": list(range(100_000))}), "validation_error"),
+        (
+            json.dumps({"id": 3, "cmd": "subscribe", "markets": list(range(2000))}),
+            "validation_error",
+        ),
+        (
+            json.dumps({"id": 3, "cmd": "subscribe", "markets": list(range(100_000))}),
+            "validation_error",
+        ),
         ('{"id": ' + "9" * 5000 + "}", "validation_error"),
     ],
 )
@@ -154,16 +179,31 @@ async def test_another_address_is_no_socket(server):
 async def test_own_fills_balance_and_notifications_come_over_a_key(server, market, bob, alice):
     key = await in_thread(key_for, bob)
     async with connected(server, additional_headers=bearer(key)) as socket:
-        assert (await socket.ask(id=1, cmd="subscribe", channel="me")) == {"id": 1, "type": "subscribed", "channel": "me"}
+        assert (await socket.ask(id=1, cmd="subscribe", channel="me")) == {
+            "id": 1,
+            "type": "subscribed",
+            "channel": "me",
+        }
         first = await socket.next()
         assert (first["type"], first["username"]) == ("snapshot", "bob")
-        await in_thread(ledger.grant, user=bob, amount=50_000_000, actor=alice, now=NOW, reason="A prize")
+        await in_thread(
+            ledger.grant, user=bob, amount=50_000_000, actor=alice, now=NOW, reason="A prize"
+        )
         start, prize = await socket.next(), await socket.next()
         assert (start["kind"], start["balance"]) == ("grant", "1000")
-        assert (prize["type"], prize["amount"], prize["balance"], prize["note"]) == ("balance", "50", "1050", "A prize")
+        assert (prize["type"], prize["amount"], prize["balance"], prize["note"]) == (
+            "balance",
+            "50",
+            "1050",
+            "A prize",
+        )
         trade = await in_thread(buy, market, bob)
         fill = await socket.next()
-        assert (fill["type"], fill["trade"]["id"], fill["trade"]["client_order_id"]) == ("fill", trade.pk, "1")
+        assert (fill["type"], fill["trade"]["id"], fill["trade"]["client_order_id"]) == (
+            "fill",
+            trade.pk,
+            "1",
+        )
         assert float(fill["balance"]) < 1050
 
 
@@ -180,7 +220,9 @@ async def test_one_connection_hears_a_market_and_its_own_things(server, market, 
             message = await socket.next()
             heard[message["type"]] = message
         assert "trader" not in json.dumps(heard["trade"])
-        assert (await in_thread(Event.objects.get, market=market, seq=heard["trade"]["seq"])).type == "trade"
+        assert (
+            await in_thread(Event.objects.get, market=market, seq=heard["trade"]["seq"])
+        ).type == "trade"
 
 
 async def test_a_session_works_from_a_page_of_this_site(server, alice):

@@ -29,14 +29,22 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_events(server, m
         assert (number, kind, data["market"]["name"]) == ("1", "snapshot", "Will it rain?")
         await edits(market, "Snow?")
         number, kind, data = await stream.next()
-        assert (number, kind, data["seq"], data["market_id"]) == ("2", "market.updated", 2, market.pk)
+        assert (number, kind, data["seq"], data["market_id"]) == (
+            "2",
+            "market.updated",
+            2,
+            market.pk,
+        )
         assert data["changes"] == {"name": {"from": "Will it rain?", "to": "Snow?"}}
         assert set(data["prices"].values()) == {"0.5"}
 
 
 def test_a_client_cannot_say_where_the_application_is_mounted(server, market):
     for path in ("/", f"/api/v1/markets/{market.pk}", "/healthz"):
-        assert httpx.get(f"{server.url}{path}", headers={"Daphne-Root-Path": "/elsewhere"}).status_code == 200
+        assert (
+            httpx.get(f"{server.url}{path}", headers={"Daphne-Root-Path": "/elsewhere"}).status_code
+            == 200
+        )
 
 
 async def test_a_commit_is_on_the_stream_within_a_second(server, market):
@@ -102,10 +110,17 @@ async def test_a_last_event_id_that_makes_no_sense_starts_from_a_snapshot(server
         ("GET", f"{10**30}/stream", 404),
     ],
 )
-async def test_what_cannot_be_streamed_is_a_problem_before_the_stream_begins(server, market, method, path, status):
+async def test_what_cannot_be_streamed_is_a_problem_before_the_stream_begins(
+    server, market, method, path, status
+):
     async with httpx.AsyncClient() as client:
-        answer = await client.request(method, f"{server.url}/api/v1/markets/{path.format(id=market.pk)}")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+        answer = await client.request(
+            method, f"{server.url}/api/v1/markets/{path.format(id=market.pk)}"
+        )
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    )
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
 
 
@@ -121,7 +136,10 @@ async def test_the_stream_of_all_markets_tells_of_each_and_of_new_ones(server, m
     async with listening(f"{server.url}/api/v1/markets/stream") as stream:
         number, kind, data = await stream.next()
         assert (number, kind, data["complete"]) == (None, "snapshot", True)
-        assert [(m["market_id"], m["name"], m["seq"]) for m in data["markets"]] == [(second.pk, "B?", 1), (first.pk, "A?", 1)]
+        assert [(m["market_id"], m["name"], m["seq"]) for m in data["markets"]] == [
+            (second.pk, "B?", 1),
+            (first.pk, "A?", 1),
+        ]
         await edits(second, "Bee?")
         await in_thread(make_market, "C?")
         await in_thread(lifecycle.open_market, market_id=draft.pk, actor=None, now=NOW)
@@ -133,7 +151,9 @@ async def test_the_stream_of_all_markets_tells_of_each_and_of_new_ones(server, m
         ]
 
 
-async def test_a_busy_market_reaches_a_viewer_of_all_five_times_a_second_and_its_last_state_always(server, market):
+async def test_a_busy_market_reaches_a_viewer_of_all_five_times_a_second_and_its_last_state_always(
+    server, market
+):
     async with listening(f"{server.url}/api/v1/markets/stream") as stream:
         await stream.next()
         begun = time.monotonic()
@@ -148,11 +168,15 @@ async def test_a_busy_market_reaches_a_viewer_of_all_five_times_a_second_and_its
     assert len(heard) < 150
 
 
-async def test_a_viewer_of_all_markets_is_not_told_again_what_the_snapshot_said(server, make_market):
+async def test_a_viewer_of_all_markets_is_not_told_again_what_the_snapshot_said(
+    server, make_market
+):
     await in_thread(make_market, now=timezone.now())
     async with listening(f"{server.url}/api/v1/markets/stream") as stream:
         assert (await stream.next())[2]["markets"][0]["seq"] == 1
-        assert await stream.silent_for(2.5), "the check of the database looks back over the snapshot"
+        assert await stream.silent_for(2.5), (
+            "the check of the database looks back over the snapshot"
+        )
 
 
 async def test_what_happens_to_a_draft_is_told_to_nobody(server, make_market):
@@ -160,16 +184,27 @@ async def test_what_happens_to_a_draft_is_told_to_nobody(server, make_market):
     async with listening(f"{server.url}/api/v1/markets/stream") as stream:
         await stream.next()
         await edits(draft, "Secret?")
-        assert await stream.silent_for(2.5), "neither the doorbell nor the check of the database may tell"
+        assert await stream.silent_for(2.5), (
+            "neither the doorbell nor the check of the database may tell"
+        )
 
 
 async def test_a_lost_ring_is_found_in_the_database(server, market, monkeypatch):
-    async with listening(stream_of(server, market)) as stream, listening(f"{server.url}/api/v1/markets/stream") as lobby:
+    async with (
+        listening(stream_of(server, market)) as stream,
+        listening(f"{server.url}/api/v1/markets/stream") as lobby,
+    ):
         await stream.next()
         await lobby.next()
         monkeypatch.setattr(doorbell, "ring", lambda _message: None)
         changes = {"name": "A?"}
-        await in_thread(catalogue.edit_market, market_id=market.pk, actor=None, now=timezone.now(), changes=changes)
+        await in_thread(
+            catalogue.edit_market,
+            market_id=market.pk,
+            actor=None,
+            now=timezone.now(),
+            changes=changes,
+        )
         assert await stream.seqs(1) == [2]
         assert (await lobby.next())[2]["seq"] == 2
 
@@ -223,9 +258,13 @@ async def test_two_hundred_streams_cost_no_thread_each_and_give_everything_back(
         return most
 
     threads, files = await many(200)
-    assert files >= before[1] + 190, "each stream is a socket (the warm one may still be closing when counted)"
+    assert files >= before[1] + 190, (
+        "each stream is a socket (the warm one may still be closing when counted)"
+    )
     assert threads <= before[0] + 12, "the database threads, and none for a viewer"
     settled = process.memory_info().rss
     for _ in range(2):
         await many(200)
-    assert process.memory_info().rss < settled + 12_000_000, "opening and closing again takes no more memory"
+    assert process.memory_info().rss < settled + 12_000_000, (
+        "opening and closing again takes no more memory"
+    )

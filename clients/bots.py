@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import structlog
 
-from crowd.minds import MINDS, Memory, Mind, truth
+from clients.minds import MINDS, Memory, Mind, truth
 
 logger = structlog.get_logger("bellwether.crowd")
 

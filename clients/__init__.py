@@ -1,0 +1,1 @@
+"""Clients of the API, which know nothing else of Bellwether: simulated traders, a live board."""

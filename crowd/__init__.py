@@ -1,1 +1,0 @@
-"""Simulated traders, which use only the HTTP API of Bellwether, as any bot does."""
