@@ -20,13 +20,11 @@ from markets.web.hot import Hot
 from markets.web.streams.routing import sockets, streams
 
 doors = Doors(django, prefixes=("/api/", "/healthz", "/readyz", "/metrics"))
-routes = ProtocolTypeRouter(
-    {"http": URLRouter(streams(otherwise=doors)), "websocket": URLRouter(sockets())}
-)
-application: Any = Hot(
-    RequestLog(ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/"))
-)
+http = URLRouter(streams(otherwise=doors))
+routes = ProtocolTypeRouter({"http": http, "websocket": URLRouter(sockets())})
+files = ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/")
+application: Any = Hot(RequestLog(files))
 
-# The objects of the start live as long as the process: the garbage collector can skip them.
+# The objects of the start live as long as the process: garbage collection can skip them.
 gc.freeze()
 gc.set_threshold(1_000, 50, 100)

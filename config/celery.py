@@ -1,4 +1,4 @@
-"""The Celery application. A task carries the id of the request that sent the task."""
+"""The Celery application. A task carries the id of the request that sent it."""
 
 import os
 from typing import Any
@@ -15,7 +15,7 @@ app.autodiscover_tasks(related_name="tasks")
 
 @signals.setup_logging.connect
 def keep_our_logs(**_kwargs: Any) -> None:
-    """Do nothing: a receiver of this signal keeps Celery from installing log handlers."""
+    """Do nothing: a receiver keeps Celery from installing log handlers."""
 
 
 @signals.before_task_publish.connect

@@ -1,8 +1,7 @@
 """Daphne with backpressure and a time limit for requests: `python -m config.daphne <as daphne>`.
 
-Daphne's `send` returns at once and keeps what a slow client has not read yet in memory. Here `send`
-waits until the client has read, as the ASGI specification wants, and an application that ends
-meanwhile ends the connection. A request must be complete within `MAX_REQUEST_SECONDS`.
+Daphne's `send` returns at once and keeps in memory what a slow client has not read. Here it waits
+for the client, as ASGI wants, and an application that ends meanwhile ends the connection.
 """
 
 import asyncio
@@ -19,11 +18,11 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-MAX_REQUEST_SECONDS: Final = 60.0  # the largest body has 4 MB
+MAX_REQUEST_SECONDS: Final = 60.0  # to send a request, of at most 4 MB
 
 
 class EagerTransport(tcp.Server):
-    """A connection that writes at once when its buffer is empty, as asyncio's connections do.
+    """Writes at once when its buffer is empty, as asyncio's connections do.
 
     Twisted writes in the next turn of its event loop: four system calls instead of one.
     """
@@ -47,7 +46,7 @@ class EagerTransport(tcp.Server):
 
     @contextmanager
     def held_together(self) -> Iterator[None]:
-        """Send all that the block writes, such as headers and body, in one piece."""
+        """Send what the block writes, such as headers and body, in one piece."""
         self.held = []
         try:
             yield
@@ -79,7 +78,7 @@ class Gate:
 
 
 class PatientServer(Server):
-    """A server that waits for slow readers and drops slow writers. Daphne calls its methods."""
+    """Waits for slow readers and drops slow writers. Daphne calls its methods."""
 
     def listen_success(self, port: Any) -> None:
         if isinstance(port, tcp.Port):
@@ -95,7 +94,7 @@ class PatientServer(Server):
         return queue
 
     def _forget(self, protocol: Any, application: asyncio.Future[None]) -> None:
-        """Forget a finished request at once; Daphne forgets all once a second, which takes long."""
+        """Forget a finished request at once; Daphne's way, all once a second, takes long."""
         failed = application.cancelled() or application.exception()
         if "disconnected" in self.connections.get(protocol, {}) and not failed:
             del self.connections[protocol]
@@ -142,7 +141,7 @@ class PatientServer(Server):
 
 
 def _transport(protocol: Any) -> Any:
-    """Return the connection, a TCP transport of Twisted, or None when it is gone."""
+    """Return Twisted's TCP transport, or None when it is gone."""
     if isinstance(protocol, WebRequest):
         return protocol.channel and protocol.channel.transport  # None once the response is finished
     return protocol.transport

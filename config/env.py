@@ -13,12 +13,11 @@ load_dotenv(BASE_DIR / ".env")  # a variable that is already set wins
 
 
 def text(name: str, default: str) -> str:
-    """Return the variable, or `default` when the variable is unset or empty."""
+    """Return the variable, or `default` when it is unset or empty."""
     return os.environ.get(name) or default
 
 
 def flag(name: str, *, default: bool = False) -> bool:
-    """Return whether the variable says 1, true, yes or on; 0, false, no and off mean no."""
     word = text(name, "1" if default else "0").lower()
     if word in {"1", "true", "yes", "on"}:
         return True
@@ -28,7 +27,6 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:
-    """Return the variable as a whole number of at least `least`."""
     word = text(name, str(default))
     if not word.isascii() or not word.isdigit() or int(word) < least:
         raise ImproperlyConfigured(f"{name}={word!r} is not a whole number of at least {least}.")
@@ -36,12 +34,11 @@ def number(name: str, default: int, *, least: int = 0) -> int:
 
 
 def words(name: str, default: str) -> list[str]:
-    """Return the words of a comma-separated list."""
+    """Read a comma-separated list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
 def required(name: str, why: str) -> str:
-    """Return the variable; when it is not set, raise with `why` it is needed."""
     if value := os.environ.get(name):
         return value
     raise ImproperlyConfigured(f"{name} is not set: {why} See .env.example.")

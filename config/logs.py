@@ -8,14 +8,12 @@ import structlog
 from structlog import processors, stdlib
 from structlog.typing import EventDict, Processor
 
-SECRET_NAMES = re.compile(
-    r"password|secret|token|authorization|cookie|api_key|signature", re.IGNORECASE
-)
+SECRET_NAMES = re.compile(r"(?i)password|secret|token|authorization|cookie|api_key|signature")
 SECRET_VALUES = re.compile(r"bw_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*:[^/\s@]+(?=@)")
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replace every password, key and cookie of a log line, whoever logged it."""
+    """Replace the secrets of a log line, whoever logged it."""
     for name, value in event.items():
         if SECRET_NAMES.search(name):
             event[name] = "[redacted]"
@@ -32,11 +30,9 @@ def configure(*, json: bool, level: str) -> None:
         stdlib.add_logger_name,
         processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[Processor] = (
-        [processors.format_exc_info, redact, processors.JSONRenderer()]
-        if json
-        else [redact, structlog.dev.ConsoleRenderer()]
-    )
+    last: list[Processor] = [redact, structlog.dev.ConsoleRenderer()]
+    if json:
+        last = [processors.format_exc_info, redact, processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=stdlib.LoggerFactory(),
@@ -48,8 +44,8 @@ def configure(*, json: bool, level: str) -> None:
         "foreign_pre_chain": [*shared, stdlib.ExtraAdder()],
         "processors": [stdlib.ProcessorFormatter.remove_processors_meta, *last],
     }
-    stream = "ext://sys.stdout"
-    output = {"class": "logging.StreamHandler", "formatter": "chain", "stream": stream}
+    stdout = "ext://sys.stdout"
+    output = {"class": "logging.StreamHandler", "formatter": "chain", "stream": stdout}
     quiet = (
         "daphne.http_protocol",
         "django.channels.server",
@@ -65,7 +61,9 @@ def configure(*, json: bool, level: str) -> None:
             "formatters": {"chain": formatter},
             "handlers": {"out": output},
             "root": {"handlers": ["out"], "level": level},
-            "loggers": {name: {"level": "WARNING"} for name in quiet}
-            | {"django.request": {"level": "CRITICAL"}},  # RequestLog writes a request's one line
+            "loggers": {
+                **{name: {"level": "WARNING"} for name in quiet},
+                "django.request": {"level": "CRITICAL"},  # RequestLog writes a request's one line
+            },
         }
     )

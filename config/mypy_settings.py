@@ -1,4 +1,4 @@
-"""The settings for mypy's plugin, which reads the apps and models and needs no server."""
+"""The settings for mypy's plugin, which needs no server."""
 
 import os
 

@@ -7,9 +7,7 @@ import dj_database_url
 from celery.schedules import crontab
 
 from config import env, logs
-
-BASE_DIR = env.BASE_DIR
-VAR_DIR = env.VAR_DIR
+from config.env import BASE_DIR, VAR_DIR
 
 # --- The installation ---
 DEBUG = env.flag("DEBUG")
@@ -36,11 +34,8 @@ INSTALLED_APPS = [
     "markets",
 ]
 LEAN_MIDDLEWARE = [  # for requests without a cookie (markets/web/handlers.py)
-    "markets.web.middleware.security_headers",
-    "markets.web.middleware.api_problems",
-    "markets.web.middleware.no_nul",
-    "markets.web.middleware.security",
-    "markets.web.middleware.common",
+    f"markets.web.middleware.{name}"
+    for name in ("security_headers", "api_problems", "no_nul", "security", "common")
 ]
 MIDDLEWARE = [
     *LEAN_MIDDLEWARE,
@@ -84,9 +79,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 
 # --- PostgreSQL ---
-_postgresql = env.required(
-    "DATABASE_URL", "name a PostgreSQL, or run through manage.py to have one embedded."
-)
+_embedded = "or run through manage.py to have one embedded."
+_postgresql = env.required("DATABASE_URL", f"name a PostgreSQL, {_embedded}")
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(_postgresql, engine="markets.infra.postgresql")
 }
@@ -96,7 +90,7 @@ _options = (
     " -c pg_trgm.similarity_threshold=0.25 -c plan_cache_mode=force_generic_plan"
 )
 if env.flag("DATABASE_TIME_LIMITS", default=True):
-    # A stuck row, statement or network holds up nobody else: a wait that is too long ends in a 503.
+    # A stuck row, statement or network holds up nobody else: too long a wait ends in a 503.
     _options += " -c lock_timeout=2s -c statement_timeout=10s"
     _options += " -c idle_in_transaction_session_timeout=20s"
 DATABASES["default"]["OPTIONS"] = {
@@ -111,9 +105,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 
 # --- Redis: cache, doorbell, broker ---
-REDIS_URL = env.required(
-    "REDIS_URL", "name a Redis, or run through manage.py to have one embedded."
-)
+REDIS_URL = env.required("REDIS_URL", f"name a Redis, {_embedded}")
 _redis_seconds = 0.5  # a cache that takes longer to answer is treated as absent
 CACHES: dict[str, Any] = {
     "default": {
@@ -150,11 +142,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 1800  # seconds
 CELERY_BEAT_SCHEDULE = {
-    task: {
-        "task": f"markets.tasks.{task}",
-        "schedule": schedule,
-        "options": {"expires": expires},
-    }
+    task: {"task": f"markets.tasks.{task}", "schedule": schedule, "options": {"expires": expires}}
     for task, schedule, expires in (
         ("clock.move_due_markets", 2.0, 10),  # seconds
         ("reactions.react_to_trades", 1.0, 5),
@@ -197,9 +185,7 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}markets/icon.svg"}
-    ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/markets/icon.svg"}],
     "COLORS": {
         "primary": {
             "50": "#eef4ff", "100": "#dbe6fe", "200": "#bfd3fe", "300": "#93b4fd",

@@ -5,9 +5,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from markets.web.api.root import api
-from markets.web.pages.failures import nothing_here
+from markets.web.pages.views import nothing_here
 
-handler500 = "markets.web.pages.failures.server_error"
+handler500 = "markets.web.pages.views.server_error"
 
 urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),

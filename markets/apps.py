@@ -1,5 +1,3 @@
-"""The app's configuration."""
-
 import sys
 from typing import Any
 

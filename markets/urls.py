@@ -1,4 +1,4 @@
-"""URLs of the pages, and those for an operator's tools."""
+"""The pages, and what an operator's tools ask."""
 
 from django.urls import path
 

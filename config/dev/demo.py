@@ -54,7 +54,7 @@ def run() -> None:
 
 
 def start(parts: Parts, port: int) -> dict[str, str]:
-    """Start the web server, a worker and beat; return the credentials once all answer."""
+    """Start the web server, a worker and beat; return the credentials once they answer."""
     begun = time.monotonic()
     url = f"http://127.0.0.1:{port}"
     base = {"BASE_URL": url}
@@ -69,7 +69,6 @@ def start(parts: Parts, port: int) -> dict[str, str]:
 
 
 def step(done: str, command: str, **options: Any) -> None:
-    """Run a management command and print how long it took."""
     begun = time.monotonic()
     call_command(command, **options)
     say(f"{done} ({time.monotonic() - begun:.1f} s)")
@@ -80,7 +79,6 @@ def say(line: str) -> None:
 
 
 def welcome(access: dict[str, str]) -> None:
-    """Print the addresses and logins, and the line that says that the demo is ready."""
     url = access["base_url"]
     say(f"""
   Markets   {url}/
@@ -93,7 +91,6 @@ Ready on {url} (Ctrl-C ends it; the same facts are in var/demo.json)""")
 
 
 def check_port(port: int) -> None:
-    """Raise CannotStart when the port does not exist or another program listens on the port."""
     if port > 65535:
         raise CannotStart(f"PORT={port} is no port: the largest is 65535.")
     with socket.socket() as probe:
@@ -101,13 +98,12 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CannotStart(
-                f"Port {port} cannot be used ({error.strerror}). Try PORT={port + 1} make demo."
-            ) from None
+            why = f"Port {port} cannot be used ({error.strerror})."
+            raise CannotStart(f"{why} Try PORT={port + 1} make demo.") from None
 
 
 def answers(url: str, key: str = "") -> bool:
-    """Return whether the address answers 200, asked with the API key if one is given."""
+    """Return whether the address answers 200."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310  (our own address)
     try:

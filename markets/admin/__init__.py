@@ -1,5 +1,3 @@
 """The admin. Markets are changed by services alone."""
 
-from markets.admin import events, markets, money, people
-
-__all__ = ["events", "markets", "money", "people"]
+from markets.admin import events, markets, money, people  # noqa: F401

@@ -1,4 +1,4 @@
-"""Common parts of the admin: saving through services, columns of amounts, permissions."""
+"""What the admins share: saving through services, columns of amounts, permissions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +17,6 @@ from markets.domain.permissions import Permission, may
 
 
 class StaffRequest(HttpRequest):
-    """A request of the admin."""
-
     user: User
     refusal: Refused  # while the form is shown again
 
@@ -47,16 +45,14 @@ class BaseAdmin(ModelAdmin):
 
 
 class ServiceAdmin(BaseAdmin):
-    """An admin that saves rows by calling `save_with_service` in the transaction of Django's form.
+    """Saves rows by calling `save` in the transaction of Django's form.
 
-    If the service raises Refused, the transaction is rolled back and the form, a `ServiceForm`,
-    is shown again with the error.
+    If `save` raises Refused, the transaction is rolled back and the form, a `ServiceForm`, is
+    shown again with the error.
     """
 
-    def save_with_service(
-        self, request: StaffRequest, form: Any, formsets: Any, change: bool
-    ) -> Model:
-        """Save the form and return the row. Raise Refused."""
+    def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Model:
+        """Save the form by a service and return the row."""
         raise NotImplementedError
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -75,10 +71,10 @@ class ServiceAdmin(BaseAdmin):
         return form.instance
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
-        """Do nothing: the service saves the row together with its inlines in `save_related`."""
+        """Do nothing: `save_related` saves the row together with its inlines."""
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
-        saved = self.save_with_service(request, form, formsets, change)
+        saved = self.save(request, form, formsets, change)
         form.instance.__dict__.update({**saved.__dict__, "_state": saved._state})
         form.save_m2m = lambda: None
         for formset in formsets:
@@ -100,8 +96,6 @@ class ReadOnlyAdmin(ReadOnly, BaseAdmin):
 
 
 class ReadOnlyInline(ReadOnly, TabularInline):
-    """Related rows, `per_page` at a time."""
-
     max_num = 0
     can_delete = False
     per_page = 50

@@ -15,11 +15,9 @@ from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.forms import ActionForm
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
-)
+from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+from unfold.widgets import UnfoldAdminURLInputWidget as URLInput
 
 from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks, beside
 from markets.admin.events import EventInline
@@ -30,7 +28,7 @@ from markets.domain.permissions import Permission
 from markets.domain.text import OutcomeDraft
 from markets.models import Category, Market, Outcome, Tag
 from markets.selectors.search import matching
-from markets.services import catalogue, lifecycle, resolution, shelves
+from markets.services import catalogue, lifecycle, resolution
 from markets.services.catalogue import MarketChanges
 
 STATUS_COLOURS = {
@@ -45,17 +43,15 @@ def _micro(value: Decimal) -> int:
 
 class MarketForm(ServiceForm):
     liquidity = forms.DecimalField(
-        initial=100, min_value=1, max_digits=12, decimal_places=6,
-        widget=UnfoldAdminDecimalFieldWidget,
+        initial=100, min_value=1, max_digits=12, decimal_places=6, widget=DecimalInput,
         help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
     )  # fmt: skip
     source_url = forms.URLField(
-        required=False, max_length=500, assume_scheme="https", widget=UnfoldAdminURLInputWidget
+        required=False, max_length=500, assume_scheme="https", widget=URLInput
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
-        required=False, max_length=REASON_LENGTH, label="Reason for a correction",
-        widget=UnfoldAdminTextInputWidget,
+        required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=TextInput,
         help_text="People have traded on the labels and the criteria: say why they change. "
         "Everybody sees it.",
     )  # fmt: skip
@@ -89,15 +85,14 @@ class MarketForm(ServiceForm):
 
 class OutcomeForm(ServiceForm):
     probability = forms.DecimalField(
-        required=False, min_value=0, max_value=1, decimal_places=6,
-        widget=UnfoldAdminDecimalFieldWidget,
+        required=False, min_value=0, max_value=1, decimal_places=6, widget=DecimalInput,
         help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
     )  # fmt: skip
 
     class Meta:
         model = Outcome
         fields = ["label", "probability"]
-        widgets = {"label": UnfoldAdminTextInputWidget}
+        widgets = {"label": TextInput}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -105,10 +100,8 @@ class OutcomeForm(ServiceForm):
             self.initial["probability"] = Decimal(self.instance.probability) / MICRO
 
     def draft(self) -> OutcomeDraft:
-        probability = self.cleaned_data["probability"]
-        return OutcomeDraft(
-            self.cleaned_data["label"], None if probability is None else _micro(probability)
-        )
+        label, start = self.cleaned_data["label"], self.cleaned_data["probability"]
+        return OutcomeDraft(label, None if start is None else _micro(start))
 
 
 class OutcomeFormSet(BaseInlineFormSet):
@@ -136,9 +129,7 @@ class OutcomeInline(TabularInline):
     def price(self, outcome: Outcome) -> str:
         if not outcome.pk:
             return "–"
-        return next(
-            to_percent(price) for other, price in outcome.market.priced() if other.pk == outcome.pk
-        )
+        return to_percent(dict(outcome.market.priced())[outcome])
 
 
 class MarketActionForm(ActionForm):
@@ -148,9 +139,10 @@ class MarketActionForm(ActionForm):
     note = forms.CharField(required=False, label="", widget=beside("Note", "resolve", "cancel"))
 
 
-def _action(
-    description: str, permission: str, service: Callable[..., Market], done: str
-) -> Callable[..., None]:
+Service = Callable[..., Market]
+
+
+def _action(description: str, permission: str, service: Service, done: str) -> Callable[..., None]:
     """Return an action that runs the service for each chosen market."""
 
     @admin.action(description=description, permissions=[permission])
@@ -220,9 +212,8 @@ class MarketAdmin(ServiceAdmin):
 
     @admin.display(description="Prices")
     def prices(self, market: Market) -> str:
-        return " · ".join(
-            f"{outcome.label} {to_percent(price)}" for outcome, price in market.priced()[:3]
-        )
+        priced = market.priced()[:3]
+        return " · ".join(f"{outcome.label} {to_percent(price)}" for outcome, price in priced)
 
     @admin.display(description="Page")
     def page(self, market: Market) -> str:
@@ -230,9 +221,7 @@ class MarketAdmin(ServiceAdmin):
             return "–"
         return format_html('<a href="{}">See it as viewers do</a>', market.get_absolute_url())
 
-    def save_with_service(
-        self, request: StaffRequest, form: Any, formsets: Any, change: bool
-    ) -> Market:
+    def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Market:
         written: MarketChanges = form.written()
         for formset in formsets:
             if isinstance(formset, OutcomeFormSet) and (drafts := formset.drafts()):
@@ -250,11 +239,7 @@ class MarketAdmin(ServiceAdmin):
         )
 
     def run_for_each(
-        self,
-        request: StaffRequest,
-        queryset: QuerySet[Market],
-        service: Callable[..., Market],
-        done: str,
+        self, request: StaffRequest, queryset: QuerySet[Market], service: Service, done: str
     ) -> None:
         """Run a service for each chosen market and show the results."""
         successes = 0
@@ -284,13 +269,10 @@ class MarketAdmin(ServiceAdmin):
         def settle(*, market_id: int, **who: Any) -> Market:
             winner = Outcome.objects.filter(market_id=market_id, label__iexact=label).first()
             if winner is None:
-                raise Invalid(
-                    outcome=f"It has no outcome {label!r}: "
-                    "write the label of the one that came true."
-                )
-            return resolution.resolve_market(
-                market_id=market_id, weights={winner.pk: MICRO}, note=note, **who
-            )
+                why = f"It has no outcome {label!r}: write the label of the one that came true."
+                raise Invalid(outcome=why)
+            weights = {winner.pk: MICRO}
+            return resolution.resolve_market(market_id=market_id, weights=weights, note=note, **who)
 
         self.run_for_each(request, queryset, settle, "resolved")
 
@@ -316,13 +298,11 @@ class ShelfAdmin(ServiceAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.markets.exists())
 
-    def save_with_service(
-        self, request: StaffRequest, form: Any, formsets: Any, change: bool
-    ) -> Category | Tag:
+    def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Category | Tag:
         written = form.cleaned_data
         if change:
-            return shelves.rename_shelf(shelf=form.instance, name=written["name"])
-        return shelves.add_shelf(kind=self.model, name=written["name"], slug=written["slug"])
+            return catalogue.rename_shelf(shelf=form.instance, name=written["name"])
+        return catalogue.add_shelf(kind=self.model, name=written["name"], slug=written["slug"])
 
 
 admin.site.register(Category, ShelfAdmin)

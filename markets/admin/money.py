@@ -76,19 +76,16 @@ class AccountAdmin(ReadOnlyAdmin):
             except Refused as refusal:
                 messages.error(request, f"{account}: {refusal}")
             else:
-                messages.success(
-                    request, f"{account}: {to_text(credits_)} credits, {wanted['reason']}."
-                )
+                done = f"{account}: {to_text(credits_)} credits, {wanted['reason']}."
+                messages.success(request, done)
 
 
 class PostingInline(ReadOnlyInline):
     model = Posting
     ordering = ["id"]
     fields = readonly_fields = [
-        "account",
-        amount("amount", "Credits"),
-        amount("balance", "Balance after"),
-    ]
+        "account", amount("amount", "Credits"), amount("balance", "Balance after"),
+    ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Posting]:
         return super().get_queryset(request).select_related("account__user", "account__market")

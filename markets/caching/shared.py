@@ -2,11 +2,9 @@
 
 The key `market:{id}` holds `<seq>\\n<JSON>`. Redis compares `seq` before it stores, so a slow
 reader cannot put an old state over a newer one: the race of cache-aside. An event stores its `seq`
-with an empty body, which the next reader fills. Of all readers who miss at once, a single-flight
-lock lets one read the database.
+with an empty body; of the readers who miss at once, a lock lets one fill it (single flight).
 
-Without Redis every read is answered from PostgreSQL, and the log says so once. A Redis that comes
-back is told of the events that it missed.
+Without Redis, PostgreSQL answers. A Redis that comes back is told of the events that it missed.
 """
 
 import json
@@ -58,14 +56,14 @@ def _key(name: str) -> str:
 
 
 async def aread_market(market_id: int) -> bytes:
-    """Return what `read_market` does; a hit costs no thread."""
+    """Do as `read_market`; a hit costs no thread."""
     key = _key(f"market:{market_id}")
     body = _body(await redis.aask(lambda client: client.get(key), None))
     return _public(market_id, body) if body else await in_thread(read_market, market_id)
 
 
 def read_market(market_id: int) -> bytes:
-    """Return the public market as JSON; a hit costs one Redis call and no SQL. Raise NotFound."""
+    """Return the public market as JSON; a hit costs one Redis call. Raise NotFound."""
     return _public(market_id, _look(market_id) or _fill_once(market_id))
 
 
@@ -75,7 +73,7 @@ def _look(market_id: int) -> bytes:
 
 
 def _body(held: bytes | None) -> bytes:
-    """Return the body of a Redis value; empty if Redis holds no value or only a `seq`."""
+    """Return the body, empty if Redis holds none or only a `seq`."""
     return held.split(b"\n", 1)[1] if held else b""
 
 
@@ -86,10 +84,8 @@ def _public(market_id: int, body: bytes) -> bytes:
 
 
 def _load(market_id: int) -> tuple[int, bytes, int]:
-    """Return the market's `seq`, body and TTL in seconds from the database.
-
-    `seq` is read first, so that _HIDDEN is invalidated by an event after that read.
-    """
+    """Return the market's `seq`, body and TTL in seconds from the database."""
+    # read first, so that a later event invalidates _HIDDEN
     seq = markets.heads([market_id]).get(market_id)
     if seq is not None:
         with suppress(NotFound):
@@ -99,10 +95,7 @@ def _load(market_id: int) -> tuple[int, bytes, int]:
 
 
 def _fill_once(market_id: int) -> bytes:
-    """Return the body once the reader with the single-flight lock has stored it.
-
-    That reader is this one, if it gets the lock or has waited FLIGHT_SECONDS.
-    """
+    """Return the body: the reader with the lock asks the database, after FLIGHT_SECONDS anyone."""
     lock, milliseconds = _key(f"flight:market:{market_id}"), int(FLIGHT_SECONDS * 1000)
     deadline = time.monotonic() + FLIGHT_SECONDS
     while (started := time.monotonic()) < deadline:
@@ -125,7 +118,7 @@ def _fill(market_id: int) -> bytes:
 
 
 def store_market(market_id: int, seq: int, body: bytes, *, ttl: int = TTL_SECONDS) -> bool:
-    """Store the market's body at `seq` unless Redis holds a newer one; return whether stored."""
+    """Store the body unless Redis holds a newer one; return whether stored."""
     return bool(redis.ask(lambda client: _put(client, market_id, seq, body, ttl), 0))
 
 
@@ -136,13 +129,13 @@ def _put(client: Any, market_id: int, seq: int, body: bytes, ttl: int = TTL_SECO
 
 
 def outdated_by(message: Mapping[str, Any]) -> list[int]:
-    """Return the market id and the other subjects whose answers an event makes outdated."""
+    """Return the subjects whose answers an event makes outdated."""
     about = [message["market_id"], ALL_MARKETS]
     return about if message["type"] == EventType.TRADE else [*about, CATALOGUE]
 
 
 def invalidate(market_id: int, seq: int) -> None:
-    """Invalidate what Redis holds from before event `seq`; later, if Redis is down."""
+    """Invalidate what is older than event `seq`; later, if Redis is down."""
     if redis.ask(lambda client: _put(client, market_id, seq, b""), None) is None:
         _remember(market_id, seq)
         if not redis.away:  # Redis has just come back

@@ -1,13 +1,13 @@
 """Credits, shares and probabilities: integers of a millionth inside, decimal strings outside.
 
-`12_500_000` is `"12.5"`. No function here uses a float for an amount.
+`12_500_000` is `"12.5"`. Amounts are never floats here.
 """
 
 import re
 from typing import Final
 
 MICRO: Final = 1_000_000
-LARGEST_AMOUNT: Final = 10**15  # a billion credits or shares: inside BIGINT, exact in a double
+LARGEST_AMOUNT: Final = 10**15  # a billion: inside BIGINT, exact in a double
 
 _DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,6}))?")
 
@@ -20,17 +20,14 @@ def to_text(micro: int) -> str:
 
 
 def to_percent(price: int) -> str:
-    """Return a price as a percentage, such as `61.3%`; rounding never makes 0% or 100%."""
+    """Return a price such as `61.3%`; rounding never makes 0% or 100%."""
     if 0 < price < 1000 or 999_000 < price < 1_000_000:
         return "<0.1%" if price < 1000 else ">99.9%"
     return f"{price / 10_000:.1f}".removesuffix(".0") + "%"
 
 
 def to_micro(text: str) -> int:
-    """Return a plain decimal string in millionths.
-
-    Raise ValueError for anything else: an exponent, a plus sign, a seventh decimal place.
-    """
+    """Raise ValueError for an exponent, a plus sign, a seventh decimal place and the like."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
         raise ValueError("Give a plain decimal number with at most 6 places, such as 12.5.")

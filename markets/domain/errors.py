@@ -1,6 +1,6 @@
-"""The errors that services raise, independent of HTTP, forms and the command line.
+"""The errors that services raise, whoever calls them.
 
-`code` is stable and public (API.md); the message says what is wrong and what would be right.
+`code` is public and stable (API.md); the message says what is wrong and what would be right.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from markets.domain.amounts import to_text
 
 
 class Refused(Exception):
-    """The base of these errors: the request is not allowed, and nothing was changed."""
+    """The base of these errors. Nothing was changed."""
 
     code: ClassVar[str]
 
@@ -23,7 +23,7 @@ class NotFound(Refused):
 
 
 class Invalid(Refused):
-    """Fields are wrong. `fields` maps a field's name to a sentence."""
+    """`fields` maps a wrong field's name to a sentence."""
 
     code = "validation_error"
 
@@ -44,10 +44,8 @@ class VersionConflict(Refused):
     code = "version_conflict"
 
     def __init__(self, given: int, current: int) -> None:
-        super().__init__(
-            f"The market is at version {current}, your edit started from version {given}: "
-            "read it again."
-        )
+        started = f"your edit started from version {given}"
+        super().__init__(f"The market is at version {current}, {started}: read it again.")
 
 
 class Unauthenticated(Refused):
@@ -78,7 +76,7 @@ class TooManyStreams(Refused):
 
 
 class Busy(Refused):
-    """A row is locked by other work, or the database does not answer in time."""
+    """A row is locked, or the database does not answer in time."""
 
     code = "unavailable"
     retry_after = 2  # seconds
@@ -117,39 +115,32 @@ class SlippageExceeded(Refused):
     code = "slippage_exceeded"
 
     def __init__(self, guard: str, limit: int, would_be: int) -> None:
-        super().__init__(
-            f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}: "
-            "ask for a new quote."
-        )
+        problem = f"{guard} is {to_text(limit)} and this would come to {to_text(would_be)}"
+        super().__init__(f"{problem}: ask for a new quote.")
 
 
 class TradeTooSmall(Refused):
     code = "trade_too_small"
 
     def __init__(self, least: int) -> None:
-        super().__init__(
-            f"The smallest trade is {to_text(least)} shares, or all that you hold, "
-            "for at least a millionth of a credit."
-        )
+        shares = f"{to_text(least)} shares, or all that you hold"
+        super().__init__(f"The smallest trade is {shares}, for at least a millionth of a credit.")
 
 
 class PriceOutOfRange(Refused):
     code = "price_out_of_range"
 
     def __init__(self, low: int, high: int, would_be: int) -> None:
-        super().__init__(
-            f"Prices here stay between {to_text(low)} and {to_text(high)}; "
-            f"this would take it to {to_text(would_be)}."
-        )
+        bounds = f"between {to_text(low)} and {to_text(high)}"
+        super().__init__(f"Prices here stay {bounds}; this would take it to {to_text(would_be)}.")
 
 
 class IdempotencyConflict(Refused):
     code = "idempotency_conflict"
 
     def __init__(self) -> None:
-        super().__init__(
-            "This client_order_id was used for another order: choose a new one for a new order."
-        )
+        used = "This client_order_id was used for another order"
+        super().__init__(f"{used}: choose a new one for a new order.")
 
 
 class AlreadyDone(Refused):
@@ -160,14 +151,13 @@ class AlreadyDone(Refused):
 
 
 class PayoutSpent(Refused):
-    """Traders lack the payouts to reverse. `short` maps user ids to the lacking micro-credits."""
+    """`short` maps user ids to the micro-credits that they lack for a reversal."""
 
     code = "payout_spent"
 
     def __init__(self, short: dict[int, int]) -> None:
-        lacking = ", ".join(
-            f"user {user} lacks {to_text(amount)}" for user, amount in list(short.items())[:5]
-        )
+        first = list(short.items())[:5]
+        lacking = ", ".join(f"user {user} lacks {to_text(amount)}" for user, amount in first)
         super().__init__(
             f"{len(short)} trader(s) have spent what they were paid ({lacking}): "
             "grant them what they lack, then try again."
@@ -176,7 +166,5 @@ class PayoutSpent(Refused):
 
 
 def unknown_outcome(outcome_id: int, known: Sequence[int]) -> Invalid:
-    """Return the error for an outcome that is not one of the market's `known` outcomes."""
-    return Invalid(
-        outcome_id=f"Outcome {outcome_id} does not belong to this market; its outcomes are {known}."
-    )
+    foreign = f"Outcome {outcome_id} does not belong to this market"
+    return Invalid(outcome_id=f"{foreign}; its outcomes are {known}.")

@@ -1,4 +1,4 @@
-"""The kinds of events. Streams, webhooks and the event log use the values."""
+"""The kinds of events; the values are public."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""The lengths, counts and sizes that are allowed. Lengths are in characters."""
+"""The lengths (in characters), counts and sizes that are allowed."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from markets.domain.amounts import LARGEST_AMOUNT, MICRO
 
 NAME_LENGTH: Final = 300  # of a market's name
 SLUG_LENGTH: Final = 80
-TEXT_LENGTH: Final = 50_000  # of a description or of resolution criteria
+TEXT_LENGTH: Final = 50_000  # of descriptions and resolution criteria
 LINK_LENGTH: Final = 500
 LABEL_LENGTH: Final = 120  # of an outcome
 SHELF_LENGTH: Final = 80  # of a category's or tag's name
@@ -23,5 +23,5 @@ MOST_LIQUIDITY: Final = LARGEST_AMOUNT // 1000
 DEFAULT_LIQUIDITY: Final = 100 * MICRO
 LEAST_SHARES: Final = MICRO // 100  # micro-shares of a trade
 
-FIRST_YEAR: Final = 1900  # PostgreSQL, JSON clients and calendars agree on these years
+FIRST_YEAR: Final = 1900  # PostgreSQL, JSON clients and calendars agree on these
 LAST_YEAR: Final = 9000

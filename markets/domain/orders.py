@@ -1,4 +1,4 @@
-"""Orders and their quotes: arithmetic over `pricing.Book`."""
+"""Orders, their quotes, and what a settlement pays."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SELL: Final = "sell"
 class Order:
     """An order of either `shares` or `amount` (millionths), with optional guards.
 
-    A buy of an `amount` spends at most that much; a sale sells the fewest shares that raise it.
-    `max_cost` and `max_price` (the average of a share) guard buys, `min_proceeds` guards sales.
+    A buy of an `amount` spends at most that; a sale sells the fewest shares that raise it.
+    `max_cost` and `max_price` (a share's average) guard buys, `min_proceeds` guards sales.
     """
 
     outcome_id: int
@@ -41,9 +41,8 @@ class Order:
         for name in ("shares", "amount", "max_cost", "max_price"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= LARGEST_AMOUNT:
-                raise errors.Invalid(
-                    **{name: f"Give more than 0 and at most {to_text(LARGEST_AMOUNT)}."}
-                )
+                most = to_text(LARGEST_AMOUNT)
+                raise errors.Invalid(**{name: f"Give more than 0 and at most {most}."})
         for name in ("min_proceeds",) if self.side == BUY else ("max_cost", "max_price"):
             if getattr(self, name) is not None:
                 raise errors.Invalid(**{name: f"This guard is not for a {self.side}."})
@@ -51,7 +50,7 @@ class Order:
             raise errors.Invalid(min_proceeds="Give 0 or more.")
 
     def check_guards(self, priced: Quote) -> None:
-        """Raise SlippageExceeded when the quote breaks a guard of the order."""
+        """Raise SlippageExceeded."""
         if self.max_cost is not None and priced.cost > self.max_cost:
             raise errors.SlippageExceeded("max_cost", self.max_cost, priced.cost)
         if self.max_price is not None and priced.cost * MICRO > self.max_price * priced.shares:
@@ -60,41 +59,42 @@ class Order:
             raise errors.SlippageExceeded("min_proceeds", self.min_proceeds, priced.cost)
 
     def digest(self, market_id: int) -> bytes:
-        """Return a hash by which a repeated order is recognised."""
+        """By which a repeated order is recognised."""
         return hashlib.sha256(repr((market_id, *vars(self).values())).encode()).digest()
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The result that an order would have."""
-
     shares: int  # micro-shares
     cost: int  # micro-credits that a buyer pays or a seller gets
-    before: list[int]  # the prices of all outcomes, in millionths
+    before: list[int]  # all prices, in millionths
     after: list[int]
-    index: int  # of the order's outcome among the prices
+    index: int  # of the outcome among the prices
 
     @property
     def average_price(self) -> int:
         return round(self.cost * MICRO / self.shares)
 
 
+@dataclass(frozen=True)
+class Settlement:
+    payouts: dict[int, int]  # micro-credits by user id
+    returned: int  # micro-credits, to the issuance
+
+
 def check_open(status: str, close_at: datetime | None, now: datetime) -> None:
-    """Raise MarketNotActive when trading is closed, even if the clock has not closed it yet."""
+    """Raise MarketNotActive, even if the clock has not closed the market yet."""
     if status != "active":
         raise errors.MarketNotActive(f"it is {status}")
     if close_at is not None and close_at <= now:
         raise errors.MarketNotActive("it has closed")
 
 
-def price(
-    book: Book, outcome_ids: list[int], order: Order, floor: int, *, held: int | None
-) -> Quote:
-    """Return the order's shares and cost, and the prices before and after.
+def price(book: Book, outcome_ids: list[int], order: Order, floor: int, held: int | None) -> Quote:
+    """Raise Invalid, InsufficientShares, TradeTooSmall, PriceOutOfRange.
 
-    `held` is the trader's micro-shares of the outcome, or None for a quote, which ignores them. No
-    price may end below `floor` or above `MICRO - floor` (millionths). Raise Invalid,
-    InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    `held` is the trader's micro-shares of the outcome, None for a quote, which ignores them. No
+    price may end below `floor` or above `MICRO - floor` (millionths).
     """
     if order.outcome_id not in outcome_ids:
         raise errors.unknown_outcome(order.outcome_id, outcome_ids)
@@ -112,9 +112,8 @@ def price(
     if shares < LEAST_SHARES and (buying or shares != available):
         raise errors.TradeTooSmall(LEAST_SHARES)
     if book.shares[index] + shares > LARGEST_AMOUNT:
-        raise errors.Invalid(
-            shares=f"A market holds at most {to_text(LARGEST_AMOUNT)} shares of an outcome."
-        )
+        most = to_text(LARGEST_AMOUNT)
+        raise errors.Invalid(shares=f"A market holds at most {most} shares of an outcome.")
     cost = book.cost(index, shares) if buying else book.proceeds(index, shares)
     if cost <= 0:
         raise errors.TradeTooSmall(LEAST_SHARES)

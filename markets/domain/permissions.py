@@ -1,7 +1,7 @@
-"""The permissions that the admin, the API, the pages and the streams check.
+"""The permissions that every door checks.
 
-Groups grant them (migration 0003 creates four groups), a superuser has them all. `is_staff` alone
-admits a user to the admin and permits nothing there.
+Groups grant them (migration 0003 creates four), a superuser has them all. `is_staff` alone admits
+to the admin and permits nothing there.
 """
 
 from enum import StrEnum
@@ -11,8 +11,6 @@ from markets.domain.errors import Forbidden
 
 
 class Permission(StrEnum):
-    """A permission by its name in Django."""
-
     SEE_DRAFTS = "markets.view_market"
     ADD_MARKET = "markets.add_market"
     EDIT_MARKET = "markets.change_market"
@@ -37,19 +35,14 @@ class Person(Protocol):
 
 
 def may(user: Person, permission: Permission) -> bool:
-    """Return whether the user is staff and has the permission.
-
-    The first call for a user object costs two statements, later calls none.
-    """
+    """Whether the user is staff with the permission. A user's first call costs two statements."""
     return bool(user.is_active and user.is_staff) and user.has_perm(permission)
 
 
 def permissions_of(user: Person) -> frozenset[Permission]:
-    """Return the permissions that the user has."""
     return frozenset(permission for permission in Permission if may(user, permission))
 
 
 def forbidden(permission: Permission) -> Forbidden:
-    """Return the error for a user who lacks the permission."""
     name = permission.removeprefix("markets.")
     return Forbidden(f"This needs the permission '{name}', which staff give through groups.")

@@ -14,7 +14,7 @@ from markets.domain import limits
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid
 
-# format characters, and the letters that show nothing
+# format characters and letters that show nothing
 _INVISIBLE: Final = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]"
@@ -22,7 +22,7 @@ _INVISIBLE: Final = re.compile(
 
 
 def line(field: str, text: str, *, most: int) -> str:
-    """Return a text of 1 to `most` characters with its white space folded. Raise Invalid."""
+    """Return 1 to `most` characters with white space folded. Raise Invalid."""
     text = " ".join(text.split())
     if not text:
         raise Invalid(**{field: "This must not be empty."})
@@ -61,7 +61,7 @@ def link(field: str, url: str) -> str:
 
 
 def slug(field: str, name: str) -> str:
-    """Return the slug of a category or tag. Raise Invalid for a name without letters and digits."""
+    """Raise Invalid for a name without letters and digits."""
     found = slugify(name, allow_unicode=True)[: limits.SLUG_LENGTH].strip("-_")
     if not found:
         raise Invalid(**{field: f"{name!r} has no letter or digit."})
@@ -70,7 +70,7 @@ def slug(field: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class OutcomeDraft:
-    """A new outcome: `probability` in millionths, or None for an equal share of the rest."""
+    """`probability` in millionths; None for an equal share of the rest."""
 
     label: str
     probability: int | None = None
@@ -98,7 +98,6 @@ def outcomes(drafts: Sequence[OutcomeDraft]) -> list[tuple[str, int]]:
     priors = [next(shares) if d.probability is None else d.probability for d in drafts]
     if min(priors) < limits.LEAST_PROBABILITY:
         least = to_text(limits.LEAST_PROBABILITY)
-        raise Invalid(
-            outcomes=f"Every probability must be at least {least}, and they must sum to 1."
-        )
+        lowest = f"Every probability must be at least {least}"
+        raise Invalid(outcomes=f"{lowest}, and they must sum to 1.")
     return list(zip(labels, priors, strict=True))

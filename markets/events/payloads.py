@@ -12,8 +12,6 @@ from markets.domain.event_types import EventType
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """The base of the classes below; `kind` is the event's type."""
-
     kind: ClassVar[EventType]
 
     def as_json(self) -> dict[str, Any]:
@@ -24,8 +22,6 @@ class Payload:
 
 @dataclass(frozen=True, kw_only=True)
 class Created(Payload):
-    """A market was written, or `imported` from a file."""
-
     kind = EventType.CREATED
     name: str
     slug: str
@@ -35,10 +31,7 @@ class Created(Payload):
 
 @dataclass(frozen=True, kw_only=True)
 class Updated(Payload):
-    """The market's texts or times changed: by field, the plain values `from` and `to`.
-
-    A change of what people have already traded on has a `reason`.
-    """
+    """Texts or times changed, with a `reason` if people had already traded on them."""
 
     kind = EventType.UPDATED
     changes: Mapping[str, Mapping[Literal["from", "to"], Any]]
@@ -54,49 +47,38 @@ class StatusChanged(Payload):
 
 
 class Scheduled(StatusChanged):
-    """The market was announced; the clock opens it."""
+    """The clock will open the market."""
 
     kind = EventType.SCHEDULED
 
 
 class Opened(StatusChanged):
-    """People can trade."""
-
     kind = EventType.OPENED
 
 
 class Paused(StatusChanged):
-    """Trading stopped for the time being."""
-
     kind = EventType.PAUSED
 
 
 class Closed(StatusChanged):
-    """Trading ended."""
-
     kind = EventType.CLOSED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved(StatusChanged):
-    """The market was settled.
-
-    `payouts` lists `{outcome_id, weight}`; the weights are decimal strings with the sum 1.
-    """
+    """`payouts` lists `{outcome_id, weight}`: the weights are decimal strings with the sum 1."""
 
     kind = EventType.RESOLVED
     payouts: Sequence[Mapping[str, Any]]
 
 
 class Unresolved(StatusChanged):
-    """The settlement was taken back."""
-
     kind = EventType.UNRESOLVED
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelled(StatusChanged):
-    """The market was called off, and all traders got back what they had paid."""
+    """All traders got back what they had paid."""
 
     kind = EventType.CANCELLED
     note: str

@@ -50,32 +50,25 @@ def record(
 
 
 def recorded(message: dict[str, Any], *, trader_id: int) -> None:
-    """Announce a trade after commit; the caller's own statement wrote the event.
-
-    `message` is that event as `present_event` returns it.
-    """
+    """Announce a trade, written by the caller, as `present_event` returns it."""
     assert connection.in_atomic_block
     transaction.on_commit(partial(_announce, message))
     invalidate_users([trader_id])  # the balance changed
 
 
 def invalidate_users(user_ids: Collection[int], *, keys: bool = False) -> None:
-    """Mark the private streams of these users as outdated, after commit.
-
-    With `keys`, every process also checks the users' API keys again.
-    """
+    """Mark these users' private streams, with `keys` their API keys, as outdated after commit."""
     if user_ids:
         message = {"users": list(user_ids), "keys": keys}
         transaction.on_commit(partial(doorbell.ring, message))
 
 
 def start_task(task: str, *args: int) -> None:
-    """Send the task of this name to a worker after commit."""
     transaction.on_commit(partial(broker.start, task, *args))
 
 
 def _announce(message: dict[str, Any], *, public: bool = True) -> None:
-    """Invalidate the market's cache entries and ring the doorbell. Neither can fail the write."""
+    """Invalidate the cache and ring the doorbell. Neither can fail the write."""
     shared.invalidate(message["market_id"], message["seq"])
     if public:
         doorbell.ring(message)

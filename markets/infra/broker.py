@@ -1,4 +1,4 @@
-"""Sends tasks to a worker by name, so that the sender need not import the task."""
+"""Tasks are sent to a worker by name, so that the sender need not import them."""
 
 import time
 from typing import Final
@@ -18,10 +18,7 @@ _broker_down_at = 0.0  # monotonic time of the last failure; 0 while the broker 
 
 
 def start(task: str, *args: int) -> None:
-    """Send the task of this name to a worker.
-
-    While the broker is down this does nothing: `tasks/clock.py` finds the work in the database.
-    """
+    """Send the task; not while the broker is down: `tasks/clock.py` sends it again."""
     global _broker_down_at  # noqa: PLW0603  (one broker, one process)
     if _broker_down_at and time.monotonic() < _broker_down_at + BROKER_RETRY_SECONDS:
         return

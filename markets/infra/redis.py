@@ -1,4 +1,4 @@
-"""The Redis of the cache, and what to do while Redis does not answer."""
+"""The Redis of the cache, and what happens while it does not answer."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,15 @@ T = TypeVar("T")
 logger = structlog.get_logger("bellwether.cache")
 
 RETRY_SECONDS: Final = 1.0
-MAX_CONNECTIONS: Final = 50  # of each event loop
 
 
 class Redis:
-    """The Redis of the cache. After a failure no caller waits for it until it answers again."""
+    """After a failure no caller waits for Redis until it answers again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.away = False
-        # Called before and after `away` ends, to bring Redis up to date.
-        self.returning: list[Callable[[], None]] = []
+        self.returning: list[Callable[[], None]] = []  # called before and after `away` ends
         self._run: str | None = None  # Redis makes a new id at each start
         self._clients = WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis]()
 
@@ -53,7 +51,6 @@ class Redis:
         return otherwise
 
     def _client(self) -> AsyncRedis:
-        """Return the client of the running event loop."""
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -61,7 +58,7 @@ class Redis:
             seconds = server["OPTIONS"]["SOCKET_TIMEOUT"]
             pool = BlockingConnectionPool.from_url(
                 server["LOCATION"],
-                max_connections=MAX_CONNECTIONS,
+                max_connections=50,
                 timeout=seconds,
                 socket_timeout=seconds,
                 socket_connect_timeout=seconds,
@@ -71,7 +68,6 @@ class Redis:
 
     @contextlib.contextmanager
     def _failure_noted(self) -> Iterator[None]:
-        """After a failure of the block, treat Redis as away until it answers again."""
         try:
             yield
         except (RedisError, OSError) as error:
@@ -89,10 +85,7 @@ class Redis:
                 self._back()
 
     def _back(self) -> None:
-        """Bring Redis up to date, then use it again.
-
-        A server that started anew may hold an old copy of the markets, which goes.
-        """
+        """Bring Redis up to date; one that started anew may hold old markets, which go."""
         client = get_redis_connection("default")
         client.connection_pool.disconnect()  # a dead connection would be the next outage
         run = client.info("server")["run_id"]

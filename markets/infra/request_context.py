@@ -1,4 +1,4 @@
-"""The id of the request or task being worked on, and the error that ended a request."""
+"""The id of the request or task being worked on, and a request's one log line."""
 
 import re
 import time
@@ -17,13 +17,11 @@ _failure: ContextVar[list[BaseException] | None] = ContextVar("failure", default
 
 def note_failure(error: BaseException) -> None:
     """Remember the error that became a 500 answer, for the request's one log line."""
-    errors = _failure.get()
-    if errors is not None:
+    if (errors := _failure.get()) is not None:
         errors.append(error)
 
 
 def current_request_id() -> str:
-    """Return the id of the request or task being worked on, or an empty text."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
@@ -54,9 +52,8 @@ class RequestLog:
                 event["headers"] = [*event.get("headers", []), ours]
             await send(event)
 
-        with structlog.contextvars.bound_contextvars(
-            request_id=request_id, method=method, path=scope["path"]
-        ):
+        facts = {"request_id": request_id, "method": method, "path": scope["path"]}
+        with structlog.contextvars.bound_contextvars(**facts):
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception as error:

@@ -1,8 +1,7 @@
 """Announces committed events to every web process, through the channel layer.
 
-Writers are threads (requests, workers, commands), but the channel layer is async. So each process
-has one thread with an event loop that sends for all writers: announcing costs a writer one queue
-append, even while Redis is down. An announcement may be lost: the relay checks the database.
+Writers are threads, the layer is async: so one thread with an event loop sends for all. Announcing
+costs a queue append, even while Redis is down. What is lost, the relay's check finds.
 """
 
 import asyncio
@@ -20,16 +19,15 @@ logger = structlog.get_logger("bellwether.live")
 
 LAYER: Final = "doorbell"
 GROUP: Final = "events"
-SECONDS_BETWEEN_MESSAGES: Final = 0.02  # a single event leaves at once, a burst leaves together
-MOST_QUEUED_EVENTS: Final = 10_000  # beyond that, a lost event is cheaper than memory
+SECONDS_BETWEEN_MESSAGES: Final = 0.02  # a burst leaves together
+MOST_QUEUED_EVENTS: Final = 10_000  # the rest is lost: cheaper than memory
 
-# Called with every event of this process before its writer goes on, and with every event that the
-# relay hears: with an event of this process twice.
+# Called with each event of this process before its writer goes on, and again as the relay hears it.
 listeners: list[Callable[[dict[str, Any]], None]] = []
 
 
 class Doorbell:
-    """The sending thread of one process."""
+    """The sending thread."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -51,7 +49,6 @@ class Doorbell:
         asyncio.run_coroutine_threadsafe(self._send_all(), self.loop)
 
     async def _send_all(self) -> None:
-        """Send the queue, all of it in one message, until it stays empty."""
         while True:
             with self.lock:
                 batch, self.queue = self.queue, []
@@ -60,7 +57,7 @@ class Doorbell:
                     return
             try:
                 await channel_layers[LAYER].group_send(GROUP, {"type": "events", "messages": batch})
-            except Exception as error:  # noqa: BLE001  (no failure may stop the thread)
+            except Exception as error:  # noqa: BLE001  (the thread must go on)
                 if not self.failing:
                     logger.warning("doorbell_unavailable", error=repr(error))
                 self.failing = True
@@ -71,7 +68,7 @@ class Doorbell:
             await asyncio.sleep(SECONDS_BETWEEN_MESSAGES)
 
     def drain(self) -> None:
-        """Wait up to a second for the queue to be sent, before the process ends."""
+        """Wait up to a second for the queue to be sent."""
         for _ in range(100):
             if self.sending:
                 time.sleep(0.01)
@@ -86,7 +83,7 @@ def ring(message: dict[str, Any]) -> None:
     global _doorbell  # noqa: PLW0603  (one per process)
     for listener in listeners:
         listener(message)
-    if _doorbell is None or _doorbell.pid != os.getpid():  # a forked worker needs its own thread
+    if _doorbell is None or _doorbell.pid != os.getpid():  # forks need their own
         with _starting:
             if _doorbell is None or _doorbell.pid != os.getpid():
                 _doorbell = Doorbell()

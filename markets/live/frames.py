@@ -1,4 +1,4 @@
-"""Messages to viewers, each encoded once for all viewers of a process.
+"""Messages to viewers, each encoded once a process.
 
 Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -15,18 +15,16 @@ MIN_RETRY_MS, MAX_RETRY_MS = 1000, 4000  # spread, so that a lost server causes 
 
 
 def retry(after_ms: int | None = None) -> bytes:
-    """Return the SSE field with the milliseconds until a viewer reconnects, by default random."""
+    """Return the SSE field that says when to reconnect, by default at random."""
     return b"retry: %d\n\n" % (after_ms or random.randint(MIN_RETRY_MS, MAX_RETRY_MS))  # noqa: S311
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One message to viewers. `id` is the position to resume from."""
-
     message: dict[str, Any]
-    market_id: int = 0  # 0 for a message that is not about one market
-    seq: int = 0  # of the market, once the viewer has this message
-    id: str = ""
+    market_id: int = 0  # 0: not about one market
+    seq: int = 0  # of the market
+    id: str = ""  # the position to resume from
 
     @cached_property
     def json(self) -> str:
@@ -34,29 +32,27 @@ class Frame:
 
     @cached_property
     def sse(self) -> bytes:
-        """The frame for a stream that can be resumed."""
         return f"id: {self.id}\n".encode() + self.sse_without_id
 
     @cached_property
     def sse_without_id(self) -> bytes:
-        """The frame for the stream of all markets, which cannot be resumed."""
+        """For the stream of all markets, which cannot be resumed."""
         return f"event: {self.message['type']}\ndata: {self.json}\n\n".encode()
 
 
 def market_frame(message: dict[str, Any]) -> Frame:
-    """Return the frame of a market's event (`present_event`) or snapshot."""
+    """Of an event (`present_event`) or a snapshot."""
     return Frame(message, message["market_id"], message["seq"], str(message["seq"]))
 
 
 def snapshot_frame(market: Mapping[str, Any]) -> Frame:
-    """Return the frame with the whole market (`present_market`), which begins a stream."""
-    return market_frame(
-        {
-            "type": "snapshot",
-            "market_id": market["id"],
-            "seq": market["seq"],
-            "at": market["updated_at"],
-            "prices": {str(outcome["id"]): outcome["price"] for outcome in market["outcomes"]},
-            "market": market,
-        }
-    )
+    """Of a whole market (`present_market`)."""
+    message = {
+        "type": "snapshot",
+        "market_id": market["id"],
+        "seq": market["seq"],
+        "at": market["updated_at"],
+        "prices": {str(outcome["id"]): outcome["price"] for outcome in market["outcomes"]},
+        "market": market,
+    }
+    return market_frame(message)

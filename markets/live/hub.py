@@ -18,7 +18,7 @@ from markets.live.person import People
 from markets.live.viewer import Viewer
 from markets.selectors import markets, own
 
-RECONNECT_SPREAD_MS: Final = 5000  # in which the viewers of a stopping server reconnect
+RECONNECT_SPREAD_MS: Final = 5000  # of a stopping server's viewers
 
 
 class Hub:
@@ -29,10 +29,10 @@ class Hub:
         self.lobby = Lobby()
         self.people: People = {}
         self.stopping = False
-        self.empty = asyncio.Event()  # set when the last viewer leaves
+        self.empty = asyncio.Event()  # the last viewer has left
 
     def admit(self, address: str, drop: Callable[[], None]) -> Viewer:
-        """Return a new viewer. Raise TooManyStreams."""
+        """Raise TooManyStreams."""
         if self.stopping or len(self.viewers) >= settings.STREAMS_PER_PROCESS:
             raise TooManyStreams("This server has as many viewers as it takes")
         if self.addresses[address] >= settings.STREAMS_PER_ADDRESS:
@@ -43,7 +43,7 @@ class Hub:
         return viewer
 
     def dismiss(self, viewer: Viewer) -> None:
-        """Forget a viewer; harmless when repeated."""
+        """Forget a viewer; may be repeated."""
         viewer.leave()
         if viewer in self.viewers:
             self.viewers.remove(viewer)
@@ -54,7 +54,7 @@ class Hub:
                 self.empty.set()
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Pass on a message of the doorbell: an event, or `users` whose private data changed."""
+        """Pass on an event, or the `users` whose private data changed."""
         if "users" in message:
             for user_id in message["users"]:
                 for feed in self.people.get(user_id, ()):
@@ -66,7 +66,7 @@ class Hub:
         self.lobby.hear(frame)
 
     async def check(self, now: datetime) -> None:
-        """Look in the database for events that the doorbell lost."""
+        """Find what the doorbell lost."""
         if self.topics:
             for market_id, seq in (await in_thread(markets.heads, list(self.topics))).items():
                 if topic := self.topics.get(market_id):
@@ -87,13 +87,12 @@ class Hub:
                 feed.viewer.end(RECONNECT_SPREAD_MS)
 
     async def tick(self) -> None:
-        """Do each viewer's timed work: heartbeats, maximum age, and write timeouts."""
         now = asyncio.get_running_loop().time()
         for viewer in list(self.viewers):
             viewer.tick(now)
 
     async def say_goodbye(self, seconds: float) -> None:
-        """Ask every viewer to reconnect, each at another moment, and wait until all have left."""
+        """Ask all viewers to reconnect, and wait until they have left."""
         self.stopping = True
         for viewer in list(self.viewers):
             viewer.end(RECONNECT_SPREAD_MS)

@@ -14,9 +14,9 @@ from markets.presenters.market import present_market_in_short
 from markets.selectors import history, markets
 
 SECONDS_BETWEEN_ROUNDS: Final = 0.2
-CHECK_OVERLAP: Final = timedelta(seconds=15)  # how far back a check looks
+CHECK_OVERLAP: Final = timedelta(seconds=15)  # a check looks so far back
 MOST_SNAPSHOT_MARKETS: Final = 500
-SNAPSHOT_SECONDS: Final = 1.0  # in which new viewers share a snapshot
+SNAPSHOT_SECONDS: Final = 1.0  # for which new viewers share a snapshot
 
 
 class Snapshot(NamedTuple):
@@ -25,20 +25,20 @@ class Snapshot(NamedTuple):
 
 
 class Lobby:
-    """Sends frames in rounds, so that a burst costs each viewer one write."""
+    """Sends in rounds: a burst costs each viewer one write."""
 
     def __init__(self) -> None:
         self.feeds: set[LobbyFeed] = set()
         self._reset()
 
     def _reset(self) -> None:
-        self.seqs: dict[int, int] = {}  # newest `seq` heard, by market id
-        self.unsent: dict[int, Frame] = {}  # newest frame since the last round, by market id
-        self.sent_at = 0.0  # loop time of the last round
+        self.seqs: dict[int, int] = {}  # newest heard, by market id
+        self.unsent: dict[int, Frame] = {}  # newest since the last round, by market id
+        self.sent_at = 0.0  # loop time
         self.round: asyncio.TimerHandle | None = None
-        self.snapshot: asyncio.Task[Snapshot] | None = None  # shared by new viewers
-        self.snapshot_at = 0.0  # loop time when its read began
-        self.since_snapshot: dict[int, Frame] = {}  # newest frame since then, by market id
+        self.snapshot: asyncio.Task[Snapshot] | None = None
+        self.snapshot_at = 0.0  # loop time
+        self.since_snapshot: dict[int, Frame] = {}  # newest, by market id
 
     def hear(self, frame: Frame) -> None:
         if not self.feeds or frame.seq <= self.seqs.get(frame.market_id, -1):
@@ -61,18 +61,15 @@ class Lobby:
             feed.put(frames)
 
     async def join(self, feed: LobbyFeed) -> Frame:
-        """Add the feed, with all frames since the snapshot that this returns."""
+        """Return a snapshot; the feed has all frames since."""
         self.feeds.add(feed)
-        now = asyncio.get_running_loop().time()
-        if (
-            self.snapshot is None
-            or now >= self.snapshot_at + SNAPSHOT_SECONDS
-            or (self.snapshot.done() and self.snapshot.exception())
-        ):
+        task, now = self.snapshot, asyncio.get_running_loop().time()
+        old = now >= self.snapshot_at + SNAPSHOT_SECONDS
+        if task is None or old or (task.done() and task.exception()):
             self.snapshot_at, self.since_snapshot = now, {}
-            self.snapshot = asyncio.create_task(in_thread(_snapshot))
+            self.snapshot = task = asyncio.create_task(in_thread(_snapshot))
         since = self.since_snapshot
-        snapshot = await asyncio.shield(self.snapshot)
+        snapshot = await asyncio.shield(task)
         feed.known = snapshot.seqs
         feed.known_until = now + 2 * CHECK_OVERLAP.total_seconds()
         feed.put(since)
@@ -86,7 +83,7 @@ class Lobby:
             self._reset()
 
     async def check(self, now: datetime) -> None:
-        """Look in the database for events that the doorbell lost."""
+        """Find what the doorbell lost."""
         if not self.feeds:
             return
         for event in await in_thread(history.newest_since, now - CHECK_OVERLAP):
@@ -98,7 +95,7 @@ class Lobby:
 
 
 class LobbyFeed(Feed):
-    """The newest frame of each market: a slow viewer misses steps, but never the state."""
+    """The newest frame of each market: a slow viewer misses steps, never the state."""
 
     key = "all"
 
@@ -106,7 +103,7 @@ class LobbyFeed(Feed):
         super().__init__(viewer)
         self.lobby = lobby
         self.latest: dict[int, Frame] = {}  # by market id
-        self.known: dict[int, int] = {}  # the snapshot's `seq` by market id, against repeats
+        self.known: dict[int, int] = {}  # the snapshot's `seq`s, against repeats
         self.known_until = 0.0  # loop time
 
     async def open(self, _after: str | None) -> list[Frame]:
@@ -122,10 +119,8 @@ class LobbyFeed(Feed):
             self.viewer.wake(self)
 
     async def take(self) -> list[Frame]:
-        latest, self.latest = self.latest, {}
-        return [
-            frame for frame in latest.values() if frame.seq > self.known.get(frame.market_id, -1)
-        ]
+        known, latest, self.latest = self.known, self.latest, {}
+        return [frame for frame in latest.values() if frame.seq > known.get(frame.market_id, -1)]
 
 
 def _snapshot() -> Snapshot:

@@ -16,15 +16,16 @@ from markets.selectors import history, markets
 
 logger = structlog.get_logger("bellwether.live")
 
-MOST_REPLAYED_EVENTS: Final = 1000  # a viewer further behind starts from a snapshot
-MOST_WAITING_FRAMES: Final = 1024  # a viewer further behind gets a new snapshot
+# A viewer further behind gets a snapshot.
+MOST_REPLAYED_EVENTS: Final = 1000
+MOST_WAITING_FRAMES: Final = 1024
 
 
 class Topic:
     """A market that someone in this process watches.
 
-    `seq` is the newest event delivered, None until the first viewer has read the market; `heard`
-    is the newest event known of. While the two differ, the missing events are read and delivered.
+    `seq` is the newest event delivered, None until the first viewer has read the market; `heard` is
+    the newest known. While they differ, the missing events are read and delivered.
     """
 
     def __init__(self, market_id: int) -> None:
@@ -35,13 +36,13 @@ class Topic:
         self.healing: asyncio.Task[None] | None = None
 
     def hear(self, frame: Frame) -> None:
-        """Deliver an announced event if it is the next one; otherwise read the missing events."""
+        """Deliver an announced event if it is the next; otherwise read what is missing."""
         if self.seq is not None and self.healing is None and frame.seq == self.seq + 1:
             self._deliver(frame)
         self.advance(frame.seq)
 
     def advance(self, seq: int) -> None:
-        """Note that the market has reached `seq`, and read the events missing until there."""
+        """Note that the market has reached `seq`, and read what is missing."""
         self.heard = max(self.heard, seq)
         if self.seq is not None and self.seq < self.heard and self.healing is None:
             self.healing = asyncio.create_task(self._heal())
@@ -61,21 +62,19 @@ class Topic:
         assert self.seq is not None
         try:
             while self.feeds and self.seq < self.heard:
-                missed = await in_thread(
-                    history.events_after, self.market_id, self.seq, limit=MOST_REPLAYED_EVENTS
-                )
+                missed = await in_thread(_frames_after, self.market_id, self.seq)
                 if not missed:
                     self.heard = self.seq
-                for event in missed:
-                    self._deliver(market_frame(present_event(event)))
-        except Exception:  # the database is down: the relay's next check tries again
+                for frame in missed:
+                    self._deliver(frame)
+        except Exception:  # the relay's next check tries again
             logger.exception("heal_failed", market_id=self.market_id)
         finally:
             self.healing = None
 
 
 Topics = dict[int, Topic]  # by market id
-ReadMarket = Callable[[int], bytes]  # returns a public market by id, as JSON; raises NotFound
+ReadMarket = Callable[[int], bytes]  # a public market's JSON by id; raises NotFound
 
 
 class MarketFeed(Feed):
@@ -87,10 +86,10 @@ class MarketFeed(Feed):
         self.topics, self.market_id, self.read = topics, market_id, read
         self.seq = -1
         self.frames: list[Frame] = []
-        self.overflowed = False  # frames were dropped
+        self.overflowed = False
 
     async def open(self, after: str | None) -> list[Frame]:
-        # Join before the read, so that no event falls between the two.
+        # Join first: no event may fall between the two.
         topic = self.topics.setdefault(self.market_id, Topic(self.market_id))
         topic.feeds.add(self)
         first = await in_thread(self._first_frames, int(after) if after else None, topic.seq or 0)
@@ -130,18 +129,20 @@ class MarketFeed(Feed):
         return new
 
     def _first_frames(self, after_seq: int | None, least_seq: int) -> list[Frame]:
-        """Return the events after `after_seq` or, if they are too many, a snapshot.
+        """Return the events after `after_seq`, or a snapshot of `least_seq` or later.
 
-        The snapshot is at `least_seq` or later. Raise NotFound.
+        Raise NotFound.
         """
         if after_seq is not None:
             behind = markets.head(self.market_id) - after_seq
             if 0 <= behind <= MOST_REPLAYED_EVENTS:
-                events = history.events_after(
-                    self.market_id, after_seq, limit=MOST_REPLAYED_EVENTS + 1
-                )
-                return [market_frame(present_event(event)) for event in events]
+                return _frames_after(self.market_id, after_seq)
         market = json.loads(self.read(self.market_id))
-        if market["seq"] < least_seq:  # the cache missed an event that the viewers here know
+        if market["seq"] < least_seq:  # the cache is behind the topic
             market = present_market(markets.get(self.market_id))
         return [snapshot_frame(market)]
+
+
+def _frames_after(market_id: int, seq: int) -> list[Frame]:
+    events = history.events_after(market_id, seq, limit=MOST_REPLAYED_EVENTS + 1)
+    return [market_frame(present_event(event)) for event in events]

@@ -1,7 +1,6 @@
-"""The topic of one person: fills, every movement of the balance, and notifications.
+"""The topic of one person: fills, movements of the balance, notifications.
 
-The doorbell only announces whose data changed, and each feed reads the changes from the database:
-so no private data passes through the doorbell.
+The doorbell says only whose data changed, so private data stay private: feeds read the database.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,24 +10,20 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from markets.infra.threads import in_thread
 from markets.live.frames import Frame
 from markets.live.viewer import Feed, Viewer
-from markets.presenters.news import present_movement, present_notification
-from markets.presenters.portfolio import present_summary
+from markets.presenters.portfolio import present_movement, present_notification, present_summary
 from markets.selectors import own, portfolio
 
 People = dict[int, set["PersonFeed"]]  # by user id
+Authorize = Callable[[], Awaitable[object]]
 
 
 class PersonFeed(Feed):
-    """The news after `cursor`. `authorize` raises Refused once the key or session has ended."""
+    """`authorize` raises Refused once the key or session has ended."""
 
     key = "me"
 
     def __init__(
-        self,
-        viewer: Viewer,
-        people: People,
-        user: AbstractBaseUser,
-        authorize: Callable[[], Awaitable[object]],
+        self, viewer: Viewer, people: People, user: AbstractBaseUser, authorize: Authorize
     ) -> None:
         super().__init__(viewer)
         self.people, self.user, self.authorize = people, user, authorize
@@ -56,24 +51,24 @@ class PersonFeed(Feed):
             return []
         self.outdated = False
         frames = await in_thread(self._read_news)
-        if self.outdated:  # more than one read returns
+        if self.outdated:  # there is more
             self.viewer.wake(self)
         return frames
 
     def _first_frames(self, after: str | None) -> list[Frame]:
-        """Return the news after a cursor or, if the cursor is unknown, a snapshot."""
+        """Return the news after a cursor, or a snapshot."""
         cursor = own.NewsCursor.parse(after)
         if cursor is not None and own.can_resume(self.user, cursor):
             self.cursor = cursor
             return self._read_news()
-        self.cursor = own.head(self.user)  # first: later news may repeat, but nothing is missed
+        self.cursor = own.head(self.user)  # first: news may repeat, not be missed
         balance, positions = portfolio.balance(self.user), portfolio.positions(self.user)
         summary = present_summary(self.user, balance, positions)
         message = {"type": "snapshot", "user_id": self.user.pk, **summary}
         return [Frame(message, id=str(self.cursor))]
 
     def _read_news(self) -> list[Frame]:
-        """Return up to `own.MOST_NEWS` frames after the cursor, and advance the cursor."""
+        """Return up to `own.MOST_NEWS` frames, and advance the cursor."""
         frames = []
         for row, cursor in own.news(self.user, self.cursor):
             if isinstance(row, own.Movement):

@@ -1,4 +1,4 @@
-"""The subscription of one process: hears the doorbell, and checks the database for lost events."""
+"""Hears the doorbell for one process, and checks the database for lost events."""
 
 import asyncio
 import contextlib
@@ -23,10 +23,7 @@ GOODBYE_SECONDS: Final = 3.0
 
 
 class Relay:
-    """The hub of an event loop, and the tasks that feed the hub.
-
-    Daphne has no start-up hook, so the first viewer starts the relay.
-    """
+    """The hub of an event loop. Daphne has no start-up hook, so the first viewer starts it."""
 
     def __init__(self) -> None:
         self.hub = Hub()
@@ -37,7 +34,7 @@ class Relay:
             asyncio.create_task(self._every(CHECK_SECONDS, lambda: self.hub.check(timezone.now()))),
             asyncio.create_task(self._every(RECHECK_SECONDS, self.hub.recheck)),
         ]
-        with contextlib.suppress(ValueError):  # only the main thread may handle signals
+        with contextlib.suppress(ValueError):  # not the main thread
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before_stopping(number)
 
@@ -53,7 +50,7 @@ class Relay:
                         for listener in listeners:
                             listener(message)
                         self.hub.hear(message)
-            except Exception as error:  # noqa: BLE001  (while Redis is down, the checks do the work)
+            except Exception as error:  # noqa: BLE001  (the checks do the work)
                 self.ready.set()
                 logger.warning("relay_unavailable", error=repr(error))
                 await asyncio.sleep(1)
@@ -63,14 +60,11 @@ class Relay:
             await asyncio.sleep(seconds)
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001  (the database is down: try again)
+            except Exception as error:  # noqa: BLE001  (try again)
                 logger.warning("check_failed", error=repr(error))
 
     def _before_stopping(self, number: signal.Signals) -> None:
-        """Say goodbye to the viewers before the server's own handler of the signal runs.
-
-        No server tells open streams that it stops.
-        """
+        """Say goodbye before the server's handler runs: no server tells open streams."""
         loop, server_handler = asyncio.get_running_loop(), signal.getsignal(number)
 
         def stop() -> None:
@@ -97,7 +91,7 @@ _relays: WeakKeyDictionary[asyncio.AbstractEventLoop, Relay] = WeakKeyDictionary
 
 
 async def hub() -> Hub:
-    """Return the hub of the running event loop, once it listens. Raise TimeoutError."""
+    """Return the running loop's hub, once it listens. Raise TimeoutError."""
     loop = asyncio.get_running_loop()
     relay = _relays.get(loop)
     if relay is None:

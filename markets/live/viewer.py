@@ -1,4 +1,4 @@
-"""A connection as the hub sees it: its bounded queue, and when the connection ends."""
+"""A connection as the hub sees it: its bounded queue, and its end."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from typing import Final
 from markets.live.frames import Frame
 
 HEARTBEAT_SECONDS: Final = 13.0  # of silence; API.md promises 15
-MOST_WRITE_SECONDS: Final = 20.0  # a viewer who reads nothing for longer is dropped
-MOST_STREAM_SECONDS: Final = 3600.0  # then the viewer must reconnect; up to a quarter less
-RECONNECT_MS: Final = 1000  # in which the viewer of a stream that became too old reconnects
+MOST_WRITE_SECONDS: Final = 20.0  # then a viewer who reads nothing is dropped
+MOST_STREAM_SECONDS: Final = 3600.0  # up to a quarter less
+RECONNECT_MS: Final = 1000  # after a stream that became too old
 
 
 class Feed(ABC):
-    """The subscription of one viewer to a market, to all markets, or to the viewer's own news."""
+    """A viewer's subscription to a market, to all markets, or to the viewer's own news."""
 
     key: Hashable
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
-        self.opened = False  # the viewer has the first frames, so later frames may follow
+        self.opened = False  # the viewer has the first frames
 
     @abstractmethod
     async def open(self, after: str | None) -> list[Frame]:
-        """Join the topic. Return the frames after position `after`, or a snapshot.
+        """Join the topic. Return the frames after `after`, or a snapshot.
 
         Raise NotFound; the caller then closes the feed.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Leave the topic; harmless when repeated."""
+        """Leave the topic; may be repeated."""
 
     @abstractmethod
     async def take(self) -> list[Frame]:
-        """Remove and return the waiting frames, in order."""
+        """Remove and return the waiting frames."""
 
 
 class Viewer:
-    """One connection. `drop` ends it without a goodbye, for a viewer who stopped reading."""
+    """`drop` ends the connection without a goodbye."""
 
     def __init__(self, address: str, drop: Callable[[], None]) -> None:
         self.address = address
         self.drop = drop
         self.feeds: dict[Hashable, Feed] = {}
-        self.queued: list[Frame] = []  # first frames and replies, written before those of feeds
-        self.ready: list[Feed] = []  # the feeds with frames to take
-        self.holding = False  # write nothing: a reply of several parts is being put together
+        self.queued: list[Frame] = []  # written before those of feeds
+        self.ready: list[Feed] = []  # with frames to take
+        self.holding = False  # in `all_or_nothing`
         self.woken = asyncio.Event()
         self.clock = asyncio.get_running_loop().time
         self.wrote_at = self.clock()
         self.writing_since: float | None = None
         self.ends_at = self.wrote_at + MOST_STREAM_SECONDS * random.uniform(0.75, 1)  # noqa: S311
-        self.reconnect_ms: int | None = None  # set when the connection is to end
+        self.reconnect_ms: int | None = None  # set to end the connection
 
     async def follow(self, feed: Feed, after: str | None = None) -> None:
-        """Add a feed; its first frames come before all later ones. Raise NotFound."""
+        """Add a feed, its first frames first. Raise NotFound."""
         try:
             first = await feed.open(after)
         except BaseException:
@@ -76,7 +76,7 @@ class Viewer:
             feed.close()
 
     def leave(self) -> None:
-        """Close every feed, and break the reference cycles, which only the collector would free."""
+        """Close every feed, and break the reference cycles."""
         for key in list(self.feeds):
             self.unfollow(key)
         self.queued.clear()
@@ -85,7 +85,7 @@ class Viewer:
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Write nothing inside the block; if it fails, undo what it queued and followed."""
+        """Write nothing inside the block; undo all of it if it fails."""
         queued, keys = len(self.queued), set(self.feeds)
         self.holding = True
         try:
@@ -104,12 +104,11 @@ class Viewer:
         self.woken.set()
 
     def wake(self, feed: Feed) -> None:
-        """Take the feed's frames at the next write."""
         self.ready.append(feed)
         self.woken.set()
 
     async def next(self) -> list[Frame]:
-        """Wait for frames to write. Return none for a heartbeat or the end (`reconnect_ms`)."""
+        """Wait for frames to write; none for a heartbeat or the end."""
         await self.woken.wait()
         self.woken.clear()
         if self.holding:
@@ -122,13 +121,13 @@ class Viewer:
         return frames
 
     def end(self, within_ms: int) -> None:
-        """End after the current write; the viewer reconnects at a random time in `within_ms`."""
+        """End after the current write. The viewer reconnects at random in `within_ms`."""
         if self.reconnect_ms is None:
             self.reconnect_ms = random.randint(1, within_ms)  # noqa: S311
             self.woken.set()
 
     def tick(self, now: float) -> None:
-        """Drop, end or send a heartbeat if it is time. Called about once a second."""
+        """Drop, end or send a heartbeat if it is time; called each second."""
         if self.writing_since is not None:
             if now - self.writing_since > MOST_WRITE_SECONDS:
                 self.drop()

@@ -1,15 +1,13 @@
 """The tables. Services write the rows; constraints of the database refuse invalid ones."""
 
 from markets.models.apikey import ApiKey, Scope
-from markets.models.event import Event
-from markets.models.feed import FeedCursor
+from markets.models.event import Event, FeedCursor
 from markets.models.ledger import Account, AuditRun, JournalEntry, Posting
-from markets.models.market import Category, Market, Outcome, Status, Tag
+from markets.models.market import Category, Market, Outcome, Status, Tag, Word
 from markets.models.notification import CategoryFollow, Notification
 from markets.models.report import Report
 from markets.models.resolution import Payout, Resolution
 from markets.models.trade import Candle, Position, Side, Trade
-from markets.models.word import Word
 
 __all__ = [
     "Account",

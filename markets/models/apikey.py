@@ -1,6 +1,7 @@
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+from markets.models.fields import USER
 
 
 class Scope(models.TextChoices):
@@ -12,7 +13,7 @@ class Scope(models.TextChoices):
 class ApiKey(models.Model):
     """`bw_<prefix>_<secret>`; `digest` is the SHA-256 of that. The secret has 256 random bits."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=80)
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.BinaryField(max_length=32)

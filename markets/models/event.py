@@ -1,18 +1,17 @@
-"""The log of each market."""
+"""The log of each market, and the cursors of its readers."""
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from markets.models.fields import CurrentTransaction, TransactionIdField, unique
+from markets.models.fields import USER, CurrentTransaction, TransactionIdField, unique
 from markets.models.market import Market
 
 
 class EventQuerySet(models.QuerySet["Event"]):
     def public(self) -> EventQuerySet:
-        """Return the events that everybody may read: those since the market became public."""
+        """Return those since the market became public."""
         return self.filter(market__public=True, seq__gte=F("market__public_from"))
 
 
@@ -24,12 +23,7 @@ class Event(models.Model):
     type = models.CharField(max_length=40)
     at = models.DateTimeField()
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,
+        USER, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     payload = models.JSONField(default=dict)
     prices = models.JSONField(
@@ -57,3 +51,22 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.market_id}:{self.seq} {self.type}"
+
+
+class FeedCursor(models.Model):
+    """A reader of the feed (`selectors/feed.py`), and the last event that it has processed."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    transaction = TransactionIdField(default=0)
+    event = models.BigIntegerField(default=0, help_text="The event's id.")
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.transaction}.{self.event}"
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        return self.transaction, self.event
+
+    @reached.setter
+    def reached(self, cursor: tuple[int, int]) -> None:
+        self.transaction, self.event = cursor

@@ -1,13 +1,14 @@
-"""Column types of PostgreSQL that Django does not know, and short forms of constraints."""
+"""Column types of PostgreSQL that Django does not know, and short forms."""
 
-from typing import Any
+from typing import Any, Final
 
+from django.conf import settings
 from django.db import models
+
+USER: Final = settings.AUTH_USER_MODEL
 
 
 class CurrentTransaction(models.Func):
-    """The id of the current transaction."""
-
     function = "pg_current_xact_id"
     template = "%(function)s()"
     allowed_default = True
@@ -15,7 +16,7 @@ class CurrentTransaction(models.Func):
 
 
 class TransactionIdField(models.BigIntegerField):  # type: ignore[type-arg]  # not generic at run time
-    """PostgreSQL's `xid8`: a transaction id that never wraps around; an int in Python."""
+    """A transaction id that never wraps around; an int in Python."""
 
     def db_type(self, connection: Any) -> str:  # noqa: ARG002
         return "xid8"

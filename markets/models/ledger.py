@@ -1,11 +1,10 @@
 """Double-entry bookkeeping in micro-credits: the postings of an entry sum to zero."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from markets.domain.amounts import to_text
-from markets.models.fields import check, unique
+from markets.models.fields import USER, check, unique
 from markets.models.market import Market
 
 
@@ -21,9 +20,7 @@ class Account(models.Model):
     market = models.OneToOneField(
         Market, models.PROTECT, null=True, blank=True, related_name="account"
     )
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="account"
-    )
+    user = models.OneToOneField(USER, models.PROTECT, null=True, blank=True, related_name="account")
     balance = models.BigIntegerField(default=0)
 
     class Meta:
@@ -61,12 +58,7 @@ class JournalEntry(models.Model):
         Market, models.PROTECT, null=True, blank=True, related_name="entries"
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,
+        USER, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     note = models.CharField(max_length=300, blank=True)
     request_key = models.CharField(
@@ -107,8 +99,6 @@ class Posting(models.Model):
 
 
 class AuditRun(models.Model):
-    """The result of one audit of the whole ledger."""
-
     at = models.DateTimeField()
     breaches = models.JSONField(
         default=list, help_text="[{check, subject, detail}]; empty when all is well."

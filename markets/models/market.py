@@ -1,10 +1,9 @@
-"""Markets, their outcomes, and the categories and tags that list them."""
+"""Markets, and what belongs to them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -15,7 +14,7 @@ from django.urls import reverse
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.limits import DEFAULT_LIQUIDITY, NAME_LENGTH, SLUG_LENGTH
 from markets.domain.pricing import Book
-from markets.models.fields import check, unique
+from markets.models.fields import USER, check, unique
 
 
 class Shelf(models.Model):
@@ -55,7 +54,7 @@ class Status(models.TextChoices):
 
 class MarketQuerySet(models.QuerySet["Market"]):
     def public(self) -> MarketQuerySet:
-        """Return the markets that everybody may see: all but drafts and cancelled drafts."""
+        """Return all but drafts and cancelled drafts."""
         return self.filter(public=True)
 
     def whole(self) -> MarketQuerySet:
@@ -64,15 +63,11 @@ class MarketQuerySet(models.QuerySet["Market"]):
         candles = self.model._meta.apps.get_model("markets", "Candle").objects.filter(
             market=OuterRef("pk"), period=3600, start__gt=day
         )
-        volume = candles.values("market").annotate(total=Sum("volume")).values("total")
-        return (
-            self.annotate(
-                volume_24h=Coalesce(Subquery(volume, output_field=models.BigIntegerField()), 0)
-            )
-            .select_related("category")
-            .prefetch_related("outcomes", "tags", "resolutions__payouts")
-            .defer("search_vector")
-        )
+        total = candles.values("market").annotate(total=Sum("volume")).values("total")
+        volume = Subquery(total, output_field=models.BigIntegerField())
+        markets = self.annotate(volume_24h=Coalesce(volume, 0)).select_related("category")
+        related = markets.prefetch_related("outcomes", "tags", "resolutions__payouts")
+        return related.defer("search_vector")
 
 
 class Market(models.Model):
@@ -122,9 +117,7 @@ class Market(models.Model):
     active_at = models.DateTimeField(help_text="The last event for sorting, up to a minute behind.")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField(help_text="When the last event happened.")
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    created_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     search_vector = SearchVectorField(null=True, editable=False)
 
     objects = MarketQuerySet.as_manager()
@@ -139,10 +132,7 @@ class Market(models.Model):
         ]
         constraints = [
             check("market_status_known", Q(status__in=Status.values)),
-            check(
-                "market_live_is_public",
-                Q(public=True) | Q(status__in=[Status.DRAFT, Status.CANCELLED]),
-            ),
+            check("market_live_is_public", Q(public=True) | Q(status__in=["draft", "cancelled"])),
             check(
                 "market_public_log_begins",
                 Q(public=True, public_from__isnull=False) | Q(public=False, public_from=None),
@@ -150,8 +140,7 @@ class Market(models.Model):
             check("market_name_not_blank", Q(name__regex=r"\S")),
             check("market_closes_after_it_opens", Q(close_at__gt=F("open_at"))),
             check(
-                "market_scheduled_has_open_at",
-                ~Q(status=Status.SCHEDULED) | Q(open_at__isnull=False),
+                "market_scheduled_has_open_at", ~Q(status="scheduled") | Q(open_at__isnull=False)
             ),
             check("market_liquidity_positive", Q(liquidity__gt=0)),
             check("market_price_floor_inside", Q(price_floor__gt=0, price_floor__lt=MICRO // 2)),
@@ -183,19 +172,15 @@ class Market(models.Model):
     def priced(self) -> list[tuple[Outcome, int]]:
         """Return the outcomes in order, each with its price. The prices sum to MICRO."""
         outcomes = list(self.outcomes.all())
-        prices = Book(
-            [o.probability for o in outcomes], [o.shares for o in outcomes], self.liquidity
-        ).prices()
-        return list(zip(outcomes, prices, strict=True))
+        prior, sold = [o.probability for o in outcomes], [o.shares for o in outcomes]
+        return list(zip(outcomes, Book(prior, sold, self.liquidity).prices(), strict=True))
 
     def price_texts(self) -> dict[str, str]:
-        """Return the prices as decimal strings by outcome id."""
+        """Return decimal strings by outcome id."""
         return {str(outcome.pk): to_text(price) for outcome, price in self.priced()}
 
 
 class Outcome(models.Model):
-    """One answer of a market."""
-
     market = models.ForeignKey(Market, models.CASCADE, related_name="outcomes", db_index=False)
     position = models.SmallIntegerField()
     label = models.CharField(max_length=120)
@@ -217,3 +202,15 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class Word(models.Model):
+    """A stem of a market's search vector: mistyped words are corrected to it. Never deleted."""
+
+    text = models.TextField(primary_key=True)
+
+    class Meta:
+        indexes = [GinIndex(fields=["text"], opclasses=["gin_trgm_ops"], name="word_similar")]
+
+    def __str__(self) -> str:
+        return self.text

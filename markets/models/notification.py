@@ -1,20 +1,15 @@
 """Notifications, and the categories that users follow to get them."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from markets.models.event import Event
-from markets.models.fields import unique
+from markets.models.fields import USER, unique
 from markets.models.market import Category
 
 
 class CategoryFollow(models.Model):
-    """The user is notified of new markets in the category."""
-
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="followed_categories"
-    )
+    user = models.ForeignKey(USER, models.CASCADE, related_name="followed_categories")
     category = models.ForeignKey(Category, models.CASCADE, related_name="followers")
 
     class Meta:
@@ -27,7 +22,7 @@ class CategoryFollow(models.Model):
 class Notification(models.Model):
     """A user is notified of an event once, however often the task runs."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notifications")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="notifications")
     event = models.ForeignKey(Event, models.CASCADE, related_name="notifications")
     text = models.CharField(max_length=400)
     created_at = models.DateTimeField()

@@ -1,9 +1,8 @@
-from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
-from markets.models.fields import check
+from markets.models.fields import USER, check
 from markets.models.market import Market
 
 
@@ -32,9 +31,7 @@ class Report(models.Model):
     )
     file = models.FileField(upload_to="reports/", blank=True)
     error = models.CharField(max_length=300, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="reports"
-    )
+    requested_by = models.ForeignKey(USER, models.CASCADE, related_name="reports")
     request_id = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     touched_at = models.DateTimeField(

@@ -1,11 +1,8 @@
-"""How a market was settled."""
-
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from markets.domain.amounts import to_text
-from markets.models.fields import check, unique
+from markets.models.fields import USER, check, unique
 from markets.models.ledger import JournalEntry
 from markets.models.market import Market, Outcome
 
@@ -17,9 +14,7 @@ class Resolution(models.Model):
     evidence_url = models.URLField(max_length=500, blank=True)
     note = models.TextField(blank=True)
     resolved_at = models.DateTimeField()
-    resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    resolved_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     entry = models.ForeignKey(
         JournalEntry,
         models.PROTECT,

@@ -1,11 +1,10 @@
 """Trades, positions, and the history of prices."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from markets.domain.amounts import to_text
-from markets.models.fields import check, unique
+from markets.models.fields import USER, check, unique
 from markets.models.ledger import JournalEntry
 from markets.models.market import Market, Outcome
 
@@ -18,13 +17,10 @@ class Side(models.TextChoices):
 class Trade(models.Model):
     """An executed order. `cost` is what the buyer paid or the seller received, never negative."""
 
-    # No index where one below begins with the same column: it would slow every trade down and
-    # mislead the planner.
+    # no index where one below begins with the same column: it slows trades and misleads the planner
     market = models.ForeignKey(Market, models.PROTECT, related_name="trades", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="trades")
-    trader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="trades", db_index=False
-    )
+    trader = models.ForeignKey(USER, models.PROTECT, related_name="trades", db_index=False)
     side = models.CharField(max_length=4, choices=Side.choices)
     shares = models.BigIntegerField()
     cost = models.BigIntegerField()
@@ -54,9 +50,7 @@ class Trade(models.Model):
 class Position(models.Model):
     """A trader's shares of an outcome. `net_cost` is all purchases less all sales."""
 
-    trader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="positions", db_index=False
-    )
+    trader = models.ForeignKey(USER, models.PROTECT, related_name="positions", db_index=False)
     market = models.ForeignKey(Market, models.PROTECT, related_name="positions", db_index=False)
     outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="positions")
     shares = models.BigIntegerField(default=0)

@@ -5,7 +5,7 @@ from markets.models import Event
 
 
 def present_event(event: Event) -> dict[str, Any]:
-    """Return a public event: without its actor."""
+    """Without its actor."""
     return {
         "type": event.type,
         "market_id": event.market_id,

@@ -1,13 +1,12 @@
-from collections.abc import Iterable
 from typing import Any
 
 from markets.domain.amounts import to_text
 from markets.domain.time import time_text
-from markets.models import Market, Resolution
+from markets.models import Market
 
 
 def present_market(market: Market) -> dict[str, Any]:
-    """Return a market that `MarketQuerySet.whole` has loaded."""
+    """`MarketQuerySet.whole` has loaded it."""
     return {
         "id": market.pk,
         "slug": market.slug,
@@ -38,28 +37,30 @@ def present_market(market: Market) -> dict[str, Any]:
         "trader_count": market.trader_count,
         "seq": market.seq,
         "version": market.version,
-        "resolution": _resolution(market.resolutions.all()),
+        "resolution": _resolution(market),
     }
 
 
-def _resolution(resolutions: Iterable[Resolution]) -> dict[str, Any] | None:
-    """Return the resolution that stands, or None."""
-    for resolution in resolutions:
-        if resolution.reversed_at is None:
-            return {
-                "resolved_at": time_text(resolution.resolved_at),
-                "payouts": [
-                    {"outcome_id": payout.outcome_id, "weight": to_text(payout.weight)}
-                    for payout in resolution.payouts.all()
-                ],
-                "evidence_url": resolution.evidence_url or None,
-                "note": resolution.note,
-            }
-    return None
+def _resolution(market: Market) -> dict[str, Any] | None:
+    """Return the resolution that stands."""
+    standing = next((r for r in market.resolutions.all() if r.reversed_at is None), None)
+    return (
+        standing
+        if standing is None
+        else {
+            "resolved_at": time_text(standing.resolved_at),
+            "payouts": [
+                {"outcome_id": payout.outcome_id, "weight": to_text(payout.weight)}
+                for payout in standing.payouts.all()
+            ],
+            "evidence_url": standing.evidence_url or None,
+            "note": standing.note,
+        }
+    )
 
 
 def present_market_in_short(market: Market) -> dict[str, Any]:
-    """Return the summary of a market for the snapshot of all markets."""
+    """For the snapshot of all markets."""
     return {
         "market_id": market.pk,
         "seq": market.seq,

@@ -1,8 +1,7 @@
 from typing import Any
 
 from markets.domain.amounts import MICRO, to_text
-from markets.domain.orders import Quote
-from markets.domain.settlement import Settlement
+from markets.domain.orders import Quote, Settlement
 from markets.domain.time import time_text
 from markets.models import Position, Trade
 from markets.selectors.history import Bar, PricePoint
@@ -21,7 +20,7 @@ def present_quote(quote: Quote, seq: int) -> dict[str, Any]:
 
 
 def present_trade(trade: Trade) -> dict[str, Any]:
-    """Return a public trade: without its trader."""
+    """Without its trader."""
     return {
         "id": trade.pk,
         "market_id": trade.market_id,
@@ -42,7 +41,7 @@ def present_own_trade(trade: Trade) -> dict[str, Any]:
 
 
 def present_placed(trade: Trade, held: Position, balance: int) -> dict[str, Any]:
-    """Return the response to an order. `balance` is in micro-credits."""
+    """`balance` is in micro-credits."""
     position = {
         "outcome_id": held.outcome_id,
         "shares": to_text(held.shares),
@@ -58,16 +57,11 @@ def present_point(point: PricePoint) -> dict[str, Any]:
 
 
 def present_bar(bar: Bar) -> dict[str, Any]:
-    amounts = {
-        name: to_text(getattr(bar, name)) for name in ("open", "high", "low", "close", "volume")
-    }
-    return {"start": time_text(bar.start), **amounts}
+    names = ("open", "high", "low", "close", "volume")
+    return {"start": time_text(bar.start), **{name: to_text(getattr(bar, name)) for name in names}}
 
 
 def present_settlement(settlement: Settlement) -> dict[str, Any]:
-    """Return the payouts of a preview, and what would return to the issuance."""
-    payouts = [
-        {"user_id": user_id, "amount": to_text(amount)}
-        for user_id, amount in sorted(settlement.payouts.items())
-    ]
+    sums = sorted(settlement.payouts.items())
+    payouts = [{"user_id": user_id, "amount": to_text(amount)} for user_id, amount in sums]
     return {"dry_run": True, "payouts": payouts, "returned": to_text(settlement.returned)}

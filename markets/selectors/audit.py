@@ -76,7 +76,6 @@ class Breach:
 
 
 def breaches() -> list[Breach]:
-    """Return the breaches of all checks."""
     found = []
     with connection.cursor() as cursor:
         for name, query in CHECKS.items():

@@ -26,7 +26,7 @@ def listed(
     cursor: str | None = None,
     drafts: bool = False,
 ) -> Page[Market]:
-    """Return a page of markets. Without `sort`, searches are ordered by rank, others by newest."""
+    """Without `sort`, searches are ordered by rank, others by newest."""
     markets = Market.objects.whole() if drafts else Market.objects.public().whole()
     if status:
         markets = markets.filter(status=status)

@@ -1,10 +1,9 @@
 """The exact feed: a cursor over the public events of all markets that skips and repeats none.
 
 A row gets its id before it commits, so "all after id N" would skip rows that commit late. The feed
-is therefore ordered by transaction id, and ends below `pg_snapshot_xmin(pg_current_snapshot())`,
-the oldest transaction still running. A transaction may get its id long before it locks the market,
-so an event stores the larger of its own transaction id and its predecessor's: within a market the
-feed has the order of `seq`.
+is therefore ordered by transaction id, and ends below `pg_snapshot_xmin`, the oldest transaction
+still running. A transaction may get its id long before it locks the market, so an event stores the
+larger of its own id and its predecessor's: within a market the feed has the order of `seq`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,6 @@ _AFTER_CURSOR = """(markets_event.transaction, markets_event.id) > (%s::xid8, %s
 
 
 def cursor_of(event: Event) -> Cursor:
-    """Return the cursor of a reader whose last event is this one."""
     return event.transaction, event.pk
 
 

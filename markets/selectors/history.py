@@ -14,8 +14,8 @@ from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
 
-# The close of the last candle that began before each moment: one index probe per moment.
-_PRICES_AT: Final = """
+# the close of the last candle that began before each moment: one index probe per moment
+_PRICES: Final = """
 SELECT moment, (SELECT close FROM markets_candle
     WHERE outcome_id = %(outcome)s AND period = %(period)s AND start < moment
     ORDER BY start DESC LIMIT 1)
@@ -24,13 +24,13 @@ FROM unnest(%(moments)s::timestamptz[]) AS moment
 
 
 def events_after(market_id: int, seq: int, *, limit: int) -> list[Event]:
-    """Return up to `limit` public events of the market after `seq`, oldest first."""
+    """Return public events, oldest first."""
     found = Event.objects.public().filter(market_id=market_id, seq__gt=seq)
     return list(found.order_by("seq")[:limit])
 
 
 def newest_since(at: datetime) -> list[Event]:
-    """Return the newest event, if it is not older than `at`, of up to 5,000 public markets."""
+    """Return the newest event since `at` of up to 5,000 public markets."""
     recent = Event.objects.filter(at__gte=at, market__public=True)
     return list(recent.order_by("market_id", "-seq").distinct("market_id")[:5000])
 
@@ -38,10 +38,7 @@ def newest_since(at: datetime) -> list[Event]:
 def event_page(
     market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False
 ) -> Page[Event]:
-    """Return a page of the market's events after `after_seq`, oldest first.
-
-    With `drafts` the page includes events from before the market was public.
-    """
+    """Page oldest first; with `drafts`, events from before the market was public too."""
     log = Event.objects.all() if drafts else Event.objects.public()
     events = log.filter(market_id=market_id, seq__gt=after_seq)
     return page(events, order=["seq"], limit=limit, cursor=cursor)
@@ -58,7 +55,7 @@ def trades(market_id: int) -> QuerySet[Trade]:
 
 
 class PricePoint(NamedTuple):
-    """The prices in millionths at one moment, by outcome id."""
+    """Prices in millionths by outcome id."""
 
     at: datetime
     prices: dict[int, int]
@@ -77,12 +74,9 @@ def prices_over_time(
     found: dict[int, list[int]] = {}
     with connection.cursor() as cursor:
         for outcome in market.outcomes.all():
-            cursor.execute(
-                _PRICES_AT, {"outcome": outcome.pk, "period": period, "moments": moments}
-            )
-            found[outcome.pk] = [
-                outcome.probability if close is None else close for _, close in cursor.fetchall()
-            ]
+            cursor.execute(_PRICES, {"outcome": outcome.pk, "period": period, "moments": moments})
+            prior, closes = outcome.probability, cursor.fetchall()
+            found[outcome.pk] = [prior if close is None else close for _, close in closes]
     return [
         PricePoint(moment, {outcome_id: prices[i] for outcome_id, prices in found.items()})
         for i, moment in enumerate(moments)
@@ -91,7 +85,7 @@ def prices_over_time(
 
 @dataclass
 class Bar:
-    """One candlestick: prices in millionths, volume in micro-credits."""
+    """Prices in millionths, volume in micro-credits."""
 
     start: datetime
     open: int
@@ -110,16 +104,12 @@ def candlesticks(
     if end <= start:
         raise Invalid(end_ts="The end must lie after the start.")
     if (end - start).total_seconds() / 60 / minutes > MOST_CANDLES:
-        raise Invalid(
-            end_ts=f"That is more than {MOST_CANDLES} candlesticks: "
-            "ask for a shorter time or a longer period."
-        )
+        message = "candlesticks: ask for a shorter time or a longer period."
+        raise Invalid(end_ts=f"That is more than {MOST_CANDLES} {message}")
     period = Candle.Period.MINUTE if minutes == 1 else Candle.Period.HOUR
-    stored = Candle.objects.filter(
-        outcome_id=outcome_id, period=period, start__gte=start, start__lt=end
-    )
+    stored = Candle.objects.filter(outcome_id=outcome_id, period=period)
     bars: list[Bar] = []
-    for candle in stored.order_by("start"):
+    for candle in stored.filter(start__gte=start, start__lt=end).order_by("start"):
         begin = candle.start.astimezone(UTC)
         if minutes == 1440:
             begin = begin.replace(hour=0)

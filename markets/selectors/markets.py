@@ -10,15 +10,11 @@ from markets.models import Category, Market, Tag
 
 
 def get(market_id: int, *, drafts: bool = False) -> Market:
-    """Return a market with all that `present_market` reads.
-
-    Raise NotFound; without `drafts`, a draft is not found either.
-    """
+    """Return all that `present_market` reads. Raise NotFound, also for a draft without `drafts`."""
     return _one(Q(pk=market_id), market_id, drafts)
 
 
 def get_by_slug(slug: str, *, drafts: bool = False) -> Market:
-    """Do what `get` does, by slug."""
     return _one(Q(slug=slug), slug, drafts)
 
 
@@ -31,7 +27,7 @@ def _one(which: Q, key: object, drafts: bool) -> Market:
 
 
 def head(market_id: int, *, drafts: bool = False) -> int:
-    """Return the market's `seq`. Raise NotFound as `get` does."""
+    """Return the market's `seq`. Raise as `get` does."""
     visible = Market.objects.all() if drafts else Market.objects.public()
     seq = visible.filter(pk=market_id).values_list("seq", flat=True).first()
     if seq is None:
@@ -45,7 +41,7 @@ def heads(market_ids: Iterable[int]) -> dict[int, int]:
 
 
 def lively(*, most: int) -> list[Market]:
-    """Return the public markets with the newest events, for the snapshot of all markets."""
+    """Return the public markets with the newest events."""
     recent = Market.objects.public().order_by("-active_at", "-id").prefetch_related("outcomes")
     return list(recent.defer("search_vector", "description", "resolution_criteria")[:most])
 
@@ -59,7 +55,7 @@ def tags() -> list[dict[str, Any]]:
 
 
 def _counted(shelf: type[Category] | type[Tag]) -> list[dict[str, Any]]:
-    """Return the categories or tags that have public markets, with the number of those."""
+    """Return those with public markets, and how many."""
     counted = shelf._default_manager.annotate(n=Count("markets", filter=Q(markets__public=True)))
     return [
         {"slug": row.slug, "name": row.name, "markets": row.n}

@@ -14,7 +14,7 @@ MOST_NEWS: Final = 500  # rows in one read
 
 
 class NewsCursor(NamedTuple):
-    """The ids of the last posting and notification that a viewer has seen. Written `12.7`."""
+    """The ids of the last ones that a viewer has seen. Written `12.7`."""
 
     posting: int
     notification: int
@@ -24,20 +24,18 @@ class NewsCursor(NamedTuple):
 
     @staticmethod
     def parse(text: str | None) -> NewsCursor | None:
-        """Return the cursor, or None for an invalid text."""
+        """Return None for an invalid text."""
         match = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text or "", re.ASCII)
         return NewsCursor(int(match[1]), int(match[2])) if match else None
 
 
 class Movement(NamedTuple):
-    """A posting to the user's account, and the trade that caused it, if any."""
-
     posting: Posting
-    trade: Trade | None
+    trade: Trade | None  # that caused it
 
 
 def heads(user_ids: list[int]) -> dict[int, NewsCursor]:
-    """Return the newest cursor of each user, by user id."""
+    """Return newest cursors by user id."""
     accounts = Account.objects.filter(user__in=user_ids).annotate(last=Max("postings__id"))
     postings = dict(accounts.values_list("user_id", "last"))
     notifications = Notification.objects.filter(user__in=user_ids).order_by().values("user")
@@ -58,7 +56,7 @@ def can_resume(user: AbstractBaseUser, cursor: NewsCursor) -> bool:
 def news(
     user: AbstractBaseUser, after: NewsCursor
 ) -> list[tuple[Movement | Notification, NewsCursor]]:
-    """Return up to MOST_NEWS rows after a cursor, oldest first, each with the cursor behind it."""
+    """Return up to MOST_NEWS rows, oldest first, each with the cursor behind it."""
     found: list[tuple[Movement | Notification, NewsCursor]] = []
     postings = Posting.objects.filter(account__user_id=user.pk, id__gt=after.posting)
     listed = list(postings.select_related("entry").order_by("id")[:MOST_NEWS])

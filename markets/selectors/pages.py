@@ -17,14 +17,12 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """`next` is the cursor of the following page; None on the last page."""
-
     items: list[M]
-    next: str | None
+    next: str | None  # the following page's cursor
 
 
 def page(rows: QuerySet[M], *, order: Sequence[str], limit: int, cursor: str | None) -> Page[M]:
-    """Return the `limit` rows after `cursor`. Raise Invalid for a cursor of another list.
+    """Raise Invalid for a cursor of another list.
 
     `order` names columns as `order_by` does; together they must be unique. As in PostgreSQL, nulls
     of an ascending column come last.
@@ -44,10 +42,9 @@ def _after(order: Sequence[str], values: list[Any]) -> Q:
         if value is None:  # nulls come last: no value is past null
             condition &= Q(**{f"{name}__isnull": True})
             continue
+        past = Q(**{f"{name}__lt": value})
         if column == name:
             past = Q(**{f"{name}__gt": value}) | Q(**{f"{name}__isnull": True})
-        else:
-            past = Q(**{f"{name}__lt": value})
         condition = past | (Q(**{name: value}) & condition)
     return condition
 
@@ -60,17 +57,15 @@ def _encode(order: Sequence[str], row: Model) -> str:
 
 
 def _decode(cursor: str, order: Sequence[str]) -> list[Any]:
-    """Return the values of a cursor, each of the type of its column."""
-    refusal = Invalid(
-        cursor="This cursor is not from this list: leave it out to start from the beginning."
-    )
+    """Return each value with the type of its column."""
+    message = "This cursor is not from this list: leave it out to start from the beginning."
+    refusal = Invalid(cursor=message)
     try:
         name, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if name != ",".join(order):
             raise refusal
-        return [
-            _value(column.lstrip("-"), value) for column, value in zip(order, values, strict=True)
-        ]
+        pairs = zip(order, values, strict=True)
+        return [_value(column.lstrip("-"), value) for column, value in pairs]
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise refusal from None
 

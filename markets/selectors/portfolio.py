@@ -8,7 +8,7 @@ from markets.models import Account, ApiKey, Position, Posting, Trade
 
 
 def balance(user: AbstractBaseUser) -> int:
-    """Return the balance of the user's account in micro-credits; 0 without an account."""
+    """Return micro-credits; 0 without an account."""
     return _balance(user) or 0
 
 
@@ -23,11 +23,10 @@ def _balance(user: AbstractBaseUser) -> int | None:
 
 
 def positions(user: AbstractBaseUser) -> QuerySet[Position]:
-    """Return the positions with all that `present_position` reads."""
+    """Return all that `present_position` reads."""
     held = Position.objects.filter(trader_id=user.pk).select_related("market", "outcome")
-    return held.prefetch_related("market__outcomes").defer(
-        "market__search_vector", "market__description"
-    )
+    light = held.defer("market__search_vector", "market__description")
+    return light.prefetch_related("market__outcomes")
 
 
 def trades(user: AbstractBaseUser) -> QuerySet[Trade]:
@@ -39,10 +38,9 @@ def statement(user: AbstractBaseUser) -> QuerySet[Posting]:
 
 
 def keys(user: AbstractBaseUser) -> QuerySet[ApiKey]:
-    """Return the API keys, revoked and expired ones too."""
+    """Return revoked and expired ones too."""
     return ApiKey.objects.filter(user_id=user.pk)
 
 
 def holding(user: AbstractBaseUser, outcome_id: int) -> Position:
-    """Return the position in an outcome that the user has traded."""
     return Position.objects.get(trader_id=user.pk, outcome_id=outcome_id)

@@ -26,7 +26,7 @@ FROM unnest(to_tsvector('english_unaccent', %s)) AS stem LEFT JOIN LATERAL (
 
 
 def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
-    """Return the markets that match the first of `_queries` that matches any."""
+    """Return the matches of the first query that has any."""
     for query in _queries(text):
         found = markets.filter(search_vector=query)
         if found.order_by().exists():
@@ -35,9 +35,9 @@ def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
 
 
 def ranked(markets: MarketQuerySet, text: str) -> MarketQuerySet:
-    """Return the newest matching markets, each with a `score`: rank plus similarity of the name."""
+    """Return the newest matches, with a `score`: rank plus similarity of the name."""
     for query in _queries(text):
-        # Ranking is slow, because it reads the search vector of every row: rank only the newest.
+        # ranking reads the search vector of every row: rank only the newest
         newest = markets.filter(search_vector=query).order_by("-pk").values_list("pk", flat=True)
         if found := list(newest[:MOST_RANKED]):
             break

@@ -1,11 +1,11 @@
-"""Create and edit markets."""
+"""Create and edit markets, categories and tags."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Required, TypedDict, TypeVar, Unpack
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from markets import events
@@ -15,21 +15,14 @@ from markets.domain.errors import IllegalTransition, Invalid
 from markets.domain.time import time_text
 from markets.events.payloads import Created, Updated
 from markets.models import Category, Market, Outcome, Status, Tag
-from markets.services import ledger, lifecycle
-from markets.services.actor import Actor
+from markets.services import Actor, ledger, lifecycle
 from markets.services.slugs import free_slug
 
 Shelf = TypeVar("Shelf", Category, Tag)
 
-BEFORE_TRADING: Final = (Status.DRAFT, Status.SCHEDULED)
-EDITABLE: Final = (*BEFORE_TRADING, Status.ACTIVE, Status.PAUSED, Status.CLOSED)
-
 
 class MarketText(TypedDict, total=False):
-    """The fields of a market that an edit may leave out.
-
-    `liquidity` in micro-shares; `category` and `tags` by name or slug, created when new.
-    """
+    """`liquidity` in micro-shares; `category` and `tags` by name or slug, created when new."""
 
     description: str
     resolution_criteria: str
@@ -43,13 +36,13 @@ class MarketText(TypedDict, total=False):
 
 
 class MarketChanges(MarketText, total=False):
-    """An edit. An absent field stays unchanged."""
+    """An absent field stays unchanged."""
 
     name: str
 
 
 class NewMarket(MarketText, total=False):
-    """The fields of a new market. An absent field gets its default."""
+    """An absent field gets its default."""
 
     name: Required[str]
     status: str  # draft (the default), scheduled, active or closed
@@ -110,12 +103,12 @@ def change_market(
     """Edit a market inside the caller's transaction. Record an event when a field differs.
 
     Liquidity and the number and priors of outcomes are fixed once the market has opened. Once it
-    has trades, labels and resolution criteria change only with a `reason`, which is recorded and
-    shown. Raise NotFound, Busy, Invalid, VersionConflict, IllegalTransition.
+    has trades, labels and criteria change only with a `reason`, which is shown. Raise NotFound,
+    Busy, Invalid, VersionConflict, IllegalTransition.
     """
     market = lifecycle.lock(market_id, expected_version)
-    if market.status not in EDITABLE:
-        raise IllegalTransition("edit", market.status, list(EDITABLE))
+    if market.status not in lifecycle.UNSETTLED:
+        raise IllegalTransition("edit", market.status, list(lifecycle.UNSETTLED))
     difference: dict[str, Mapping[Any, Any]] = {}
     for field, value in _clean(changes).items():
         before, after = _apply(market, field, value)
@@ -139,8 +132,29 @@ create_market = transaction.atomic(durable=True)(add_market)
 edit_market = transaction.atomic(durable=True)(change_market)
 
 
+def add_shelf(*, kind: type[Shelf], name: str, slug: str) -> Shelf:
+    """Create a category or tag inside the caller's transaction. Raise Invalid."""
+    name = text.line("name", name, most=limits.SHELF_LENGTH)
+    return _saved(kind(name=name, slug=text.slug("slug", slug or name)))
+
+
+def rename_shelf(*, shelf: Shelf, name: str) -> Shelf:
+    """Rename a category or tag inside the caller's transaction; keep its slug. Raise Invalid."""
+    shelf.name = text.line("name", name, most=limits.SHELF_LENGTH)
+    return _saved(shelf)
+
+
+def _saved(shelf: Shelf) -> Shelf:
+    try:
+        with transaction.atomic():
+            shelf.save()
+    except IntegrityError:
+        raise Invalid(name="Another one has this name or slug.") from None
+    return shelf
+
+
 def _checked_reason(market: Market, difference: Mapping[str, object], reason: str) -> str | None:
-    """Return the reason, if any, to record. Raise Invalid when a required reason is missing."""
+    """Raise Invalid when a required reason is missing."""
     if reason:
         return text.line("reason", reason, most=limits.REASON_LENGTH)
     if market.trade_count and difference.keys() & {"outcomes", "resolution_criteria"}:
@@ -149,33 +163,29 @@ def _checked_reason(market: Market, difference: Mapping[str, object], reason: st
 
 
 def _check_times(
-    status: str,
-    open_at: datetime | None,
-    close_at: datetime | None,
-    changed: Container[str],
-    now: datetime,
+    status: str, start: datetime | None, end: datetime | None, edited: Container[str], now: datetime
 ) -> None:
-    """Raise Invalid when changed times do not fit the market's status or each other."""
+    """Raise Invalid when changed times do not fit the status or each other."""
     first, last = limits.FIRST_YEAR, limits.LAST_YEAR
-    for field, at in (("open_at", open_at), ("close_at", close_at)):
+    for field, at in (("open_at", start), ("close_at", end)):
         if at is not None and not first <= at.year <= last:
             raise Invalid(**{field: f"Give a year between {first} and {last}."})
-    if open_at is not None and close_at is not None and close_at <= open_at:
+    if start is not None and end is not None and end <= start:
         raise Invalid(close_at="The closing time must be after the opening time.")
-    if status == Status.SCHEDULED and "open_at" in changed and (open_at is None or open_at <= now):
+    if status == Status.SCHEDULED and "open_at" in edited and (start is None or start <= now):
         raise Invalid(open_at="A scheduled market needs an opening time in the future.")
-    trading = status in {Status.ACTIVE, Status.PAUSED}
-    if trading and "close_at" in changed and close_at is not None and close_at <= now:
+    live = status in lifecycle.LIVE
+    if live and "close_at" in edited and end is not None and end <= now:
         raise Invalid(close_at="This time has passed: set a later one, or use the status closed.")
 
 
 def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the changes with every value checked and as the model holds it. Raise Invalid."""
+    """Return every value checked and as the model holds it. Raise Invalid."""
     return {field: _CLEANED[field](value) for field, value in changes.items()}
 
 
 def _apply(market: Market, field: str, value: Any) -> tuple[Any, Any]:
-    """Set a field of the locked market. Return the event's values of it, before and after."""
+    """Set a field. Return the event's values of it, before and after."""
     before: Any
     if field == "tags":
         before = list(market.tags.all())
@@ -192,7 +202,7 @@ def _apply(market: Market, field: str, value: Any) -> tuple[Any, Any]:
 
 
 def _apply_outcomes(market: Market, after: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Set labels and priors. Return them as they were."""
+    """Return labels and priors as they were."""
     rows = list(market.outcomes.all())
     before = [(row.label, row.probability) for row in rows]
     if [prior for _, prior in before] == [prior for _, prior in after]:
@@ -214,10 +224,9 @@ def _add_outcomes(market: Market, outcomes: Sequence[tuple[str, int]]) -> None:
 
 
 def _check_before_trading(market: Market, field: str) -> None:
-    """Raise Invalid when the market has opened."""
-    if market.status not in BEFORE_TRADING:
-        message = "This cannot change once a market has opened; labels can"
-        raise Invalid(**{field: f"{message}. The market is {market.status}."})
+    if market.status not in lifecycle.BEFORE_TRADING:
+        message = "This cannot change once a market has opened; labels can. The market is"
+        raise Invalid(**{field: f"{message} {market.status}."})
 
 
 def _liquidity(liquidity: int) -> int:
@@ -234,7 +243,7 @@ def _tags(names: Sequence[str]) -> list[Tag]:
 
 
 def _shelf(kind: type[Shelf], field: str, name: str) -> Shelf:
-    """Return the category or tag of this name or slug, created when new. Raise Invalid."""
+    """Return the category or tag, created when new. Raise Invalid."""
     name = text.line(field, name, most=limits.SHELF_LENGTH)
     slug = text.slug(field, name)
     shelves = kind._default_manager
@@ -246,7 +255,7 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
-# field → the function that checks a value and returns it as the model holds it
+# field → the check, which returns the value as the model holds it
 _CLEANED: Final[dict[str, Callable[[Any], Any]]] = {
     "name": partial(text.line, "name", most=limits.NAME_LENGTH),
     "description": partial(text.body, "description"),
@@ -259,7 +268,7 @@ _CLEANED: Final[dict[str, Callable[[Any], Any]]] = {
     "close_at": _unchanged,
     "outcomes": text.outcomes,
 }
-# field → the function that returns a value as the event has it
+# field → a value as the event has it
 _PLAIN: Final[dict[str, Callable[[Any], Any]]] = {
     "liquidity": to_text,
     "open_at": time_text,

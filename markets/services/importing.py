@@ -1,7 +1,6 @@
 """Import many markets at once: all rows or none, and no market twice.
 
-A row maps columns to cells; `_PARSERS` lists the columns. An `external_id` is unique at its source,
-and `probability` is that of the first outcome.
+`_PARSERS` lists the columns. `probability` is that of the first outcome.
 """
 
 import csv
@@ -21,7 +20,7 @@ from markets.domain.amounts import MICRO, to_micro
 from markets.domain.errors import Invalid, Refused
 from markets.domain.text import DEFAULT_OUTCOMES, OutcomeDraft
 from markets.models import Market, Status
-from markets.services.actor import Actor
+from markets.services import Actor
 from markets.services.catalogue import NewMarket, add_market
 
 REQUIRED_COLUMNS: Final = ("external_id", "name")
@@ -33,7 +32,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RowError:
-    """An error of a row. `row` counts as a spreadsheet does: the header of a CSV file is row 1."""
+    """`row` counts as a spreadsheet does: the header of a CSV file is row 1."""
 
     row: int
     field: str
@@ -41,8 +40,6 @@ class RowError:
 
 
 class ImportRefused(Refused):
-    """Rows have errors, so nothing was imported."""
-
     code = "validation_error"
 
     def __init__(self, errors: list[RowError]) -> None:
@@ -52,7 +49,7 @@ class ImportRefused(Refused):
 
 @dataclass
 class Imported:
-    """The result of an import, or with `dry_run` the result that it would have."""
+    """What an import did, or with `dry_run` would do."""
 
     dry_run: bool
     created: int = 0
@@ -62,17 +59,14 @@ class Imported:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to import, each with its number."""
+    """Rows, each with its number."""
 
     rows: Sequence[tuple[int, Row]]
     dry_run: bool = False  # a JSON document may ask for it
 
 
 def parse_csv(data: bytes) -> Table:
-    """Return the rows of a CSV file in UTF-8, with or without a byte order mark.
-
-    Raise Invalid for the file, ImportRefused for its rows.
-    """
+    """Read UTF-8, byte order mark or not. Raise Invalid for the file, ImportRefused for rows."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -106,10 +100,7 @@ def parse_csv(data: bytes) -> Table:
 
 
 def parse_json(data: bytes) -> Table:
-    """Return the rows of a JSON document: an array of objects, alone or under `rows`.
-
-    Raise Invalid.
-    """
+    """Return the rows of an array of objects, alone or under `rows`. Raise Invalid."""
     try:
         document = json.loads(data, parse_constant=_refuse_constant)
         json.dumps(document, ensure_ascii=False).encode()  # fails for half of a surrogate pair
@@ -140,8 +131,8 @@ def import_markets(
     """Create the markets that do not exist yet, in one transaction; existing ones stay unchanged.
 
     A row whose closing time has passed becomes a closed market, one that opens later a scheduled
-    market, any other an active one. `progress(1)` is called after each row. Raise Invalid for the
-    table, ImportRefused with the errors of all rows.
+    one, any other an active one. `progress(1)` is called after each row. Raise Invalid for the
+    table, ImportRefused for its rows.
     """
     if len(table.rows) > MOST_ROWS:
         raise Invalid(file=f"The file has {len(table.rows)} rows; at most {MOST_ROWS} are allowed.")
@@ -181,14 +172,11 @@ def import_markets(
 def _ignored_columns(table: Table) -> list[str]:
     """Return the first 20 unknown columns, printable and shortened."""
     unknown = {str(column) for _, row in table.rows for column in row} - set(_PARSERS)
-    return [
-        column[:80] if column.isprintable() else ascii(column[:80])
-        for column in sorted(unknown)[:20]
-    ]
+    return [name[:80] if name.isprintable() else ascii(name[:80]) for name in sorted(unknown)[:20]]
 
 
 def _new_market(row: Row, now: datetime) -> NewMarket:
-    """Return the market that a row describes. Raise Invalid."""
+    """Raise Invalid."""
     cells: dict[str, Any] = {}
     for column, parse in _PARSERS.items():
         try:
@@ -224,7 +212,7 @@ def _external_id(cell: Any) -> str:
 
 
 def _labels(cell: Any) -> list[str]:
-    """Return the labels in `Yes|No`, `["Yes", "No"]` or `[{"label": "Yes"}, {"label": "No"}]`."""
+    """Read `Yes|No`, `["Yes", "No"]` or `[{"label": "Yes"}, {"label": "No"}]`."""
     if cell is None or cell == "":
         return []
     if isinstance(cell, str):
@@ -237,7 +225,7 @@ def _labels(cell: Any) -> list[str]:
 
 
 def _outcomes(cell: Any) -> list[OutcomeDraft]:
-    """Return the outcomes in a cell, Yes and No for an empty cell."""
+    """Return Yes and No for an empty cell."""
     if cell is None or cell == "":
         return list(DEFAULT_OUTCOMES)
     drafts = [OutcomeDraft(label) for label in _labels(cell)]
@@ -248,7 +236,7 @@ def _outcomes(cell: Any) -> list[OutcomeDraft]:
 
 
 def _objects(cell: Any) -> list[dict[str, Any]]:
-    """Return the items of a JSON array, with an empty object for an item that is none."""
+    """Return a JSON array with an empty object for each item that is none."""
     items = cell if isinstance(cell, list) else []
     return [item if isinstance(item, dict) else {} for item in items]
 
@@ -258,7 +246,7 @@ def _probability(cell: Any) -> int | None:
 
 
 def _millionths(text: str) -> int:
-    """Return a number between 0 and 1 in millionths, rounded: sources give up to 17 places."""
+    """Round a number between 0 and 1 to millionths: sources give up to 17 places."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -273,7 +261,7 @@ def _liquidity(cell: Any) -> int:
 
 
 def _time(cell: Any) -> datetime | None:
-    """Return an ISO 8601 date or date-time, in UTC unless it names a zone."""
+    """Read an ISO 8601 date or date-time, in UTC unless it names a zone."""
     text = _text(cell).strip()
     if not text:
         return None
@@ -285,7 +273,7 @@ def _time(cell: Any) -> datetime | None:
         raise ValueError(f"{text[:40]!r} is not an ISO 8601 date such as {example}.") from None
 
 
-# column → the function that returns the value in a cell, or raises ValueError
+# column → the value in a cell, or ValueError
 _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     "external_id": _external_id,
     "name": _text,

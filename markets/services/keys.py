@@ -17,7 +17,6 @@ from markets.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from markets.models import ApiKey, Scope
 
 _KEY: Final = re.compile(r"bw_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
-_LAST_USED_PRECISION: Final = timedelta(minutes=1)  # saves a write for most uses
 
 
 def issue_key(
@@ -29,10 +28,9 @@ def issue_key(
     expires_at: datetime | None = None,
     by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """Return a new key and its secret, which is not stored.
+    """Return a new key and its secret, which is not stored. Raise Invalid, Forbidden.
 
-    `by` is the key, if any, that asks for the new one, whose scopes and life it limits. Raise
-    Invalid, Forbidden.
+    `by` is the key, if any, that asks for the new one; it limits the scopes and the life.
     """
     wanted = set(scopes)
     if not wanted or wanted - set(Scope.values):
@@ -61,18 +59,18 @@ def issue_key(
 
 
 def digest(secret: str) -> bytes:
-    """Return the stored hash of a key, unsalted: a key has 256 random bits."""
+    """Return the stored hash, unsalted: a key has 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def recognise_key(*, secret: str, now: datetime) -> ApiKey:
-    """Return the live key with this secret, and its user. Raise Unauthenticated for any failure."""
+    """Return the live key, with its user. Raise Unauthenticated for any failure."""
     match = _KEY.fullmatch(secret)
     live = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
     key = match and ApiKey.objects.select_related("user").filter(live, prefix=match[1]).first()
     if not (key and hmac.compare_digest(bytes(key.digest), digest(secret)) and key.user.is_active):
         raise Unauthenticated
-    if key.last_used_at is None or now - key.last_used_at >= _LAST_USED_PRECISION:
+    if key.last_used_at is None or now - key.last_used_at >= timedelta(minutes=1):  # saves writes
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key
 
@@ -80,10 +78,9 @@ def recognise_key(*, secret: str, now: datetime) -> ApiKey:
 def revoke_key(
     *, user: AbstractBaseUser, key_id: int, now: datetime, by: ApiKey | None = None
 ) -> None:
-    """Revoke a key of the user; a second time changes nothing.
+    """Revoke a key of the user; a second time changes nothing. Raise NotFound, Forbidden.
 
     `by` is the key, if any, that asks for it: it may revoke itself and keys without further scopes.
-    Raise NotFound, Forbidden.
     """
     key = ApiKey.objects.filter(pk=key_id, user_id=user.pk).first()
     if key is None:

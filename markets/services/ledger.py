@@ -1,6 +1,7 @@
-"""Journal entries and accounts. Only a trade writes these rows elsewhere: see `trade_sql`."""
+"""Journal entries, accounts and their audit. Only `trade_sql` writes these rows elsewhere."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
 from django.conf import settings
@@ -14,17 +15,18 @@ from markets.domain.errors import AlreadyDone, InsufficientFunds, Invalid, NotFo
 from markets.domain.limits import REASON_LENGTH
 from markets.domain.pricing import worst_loss
 from markets.infra.database import busy_when_locked
-from markets.models import Account, JournalEntry, Market, Posting
-from markets.services.actor import Actor
+from markets.models import Account, AuditRun, JournalEntry, Market, Posting
+from markets.selectors import audit
+from markets.services import Actor
 
 
 def issuance() -> Account:
-    """Return the account that all credits come from."""
+    """Return the source of all credits."""
     return Account.objects.get_or_create(kind=Account.Kind.ISSUANCE)[0]
 
 
 def market_account(market: Market) -> Account:
-    """Return the market's account, created when new. The caller holds the market's row lock."""
+    """Return the account, created when new. The caller holds the market's row lock."""
     return Account.objects.get_or_create(kind=Account.Kind.MARKET, market=market)[0]
 
 
@@ -37,7 +39,7 @@ def fund(market: Market, *, actor: Actor, now: datetime) -> None:
 
 
 def open_account(*, user: AbstractBaseUser, now: datetime) -> Account:
-    """Return the trader's account; create it in a transaction of its own when new."""
+    """Return the trader's account, created in a transaction of its own when new."""
     if known := Account.objects.filter(user_id=user.pk).first():
         return known
     with transaction.atomic(durable=True):
@@ -45,10 +47,7 @@ def open_account(*, user: AbstractBaseUser, now: datetime) -> Account:
 
 
 def add_account(*, user: AbstractBaseUser, now: datetime) -> Account:
-    """Return the trader's account; create it inside the caller's transaction when new.
-
-    A new account gets the starting grant (`STARTING_GRANT`, micro-credits).
-    """
+    """Return the trader's account, created with its starting grant in the caller's transaction."""
     account, created = Account.objects.get_or_create(kind=Account.Kind.TRADER, user_id=user.pk)
     if created and (amount := settings.STARTING_GRANT):
         amounts = {account.pk: amount, issuance().pk: -amount}
@@ -68,8 +67,8 @@ def grant(
 ) -> JournalEntry:
     """Give `amount` micro-credits to a trader, or take them if it is negative.
 
-    `request_key` identifies the submitted form: raise AlreadyDone for a second grant with the same
-    key. Raise Invalid, InsufficientFunds.
+    `request_key` identifies the submitted form. Raise AlreadyDone for a second grant with it,
+    Invalid, InsufficientFunds.
     """
     reason = text.line("reason", reason, most=REASON_LENGTH)
     if not amount or abs(amount) > LARGEST_AMOUNT:
@@ -97,10 +96,10 @@ def post(
     reverses: JournalEntry | None = None,
     request_key: str | None = None,
 ) -> JournalEntry:
-    """Write an entry inside the caller's transaction. `amounts` are micro-credits by account id.
+    """Write an entry inside the caller's transaction: micro-credits by account id, sum zero.
 
-    The amounts sum to zero. Accounts are locked in the order of their ids. Raise Busy, NotFound and
-    InsufficientFunds before anything is written.
+    Accounts are locked in the order of their ids. Raise Busy, NotFound, InsufficientFunds before
+    anything is written.
     """
     assert connection.in_atomic_block, "an entry is part of the transaction that explains it"
     amounts = {account_id: amount for account_id, amount in amounts.items() if amount}
@@ -123,12 +122,19 @@ def post(
         request_key=request_key,
     )
     Account.objects.bulk_update(accounts, ["balance"], batch_size=1000)
-    Posting.objects.bulk_create(
-        (
-            Posting(entry=entry, account=a, amount=amounts[a.pk], balance=a.balance)
-            for a in accounts
-        ),
-        batch_size=1000,
+    postings = (
+        Posting(entry=entry, account=a, amount=amounts[a.pk], balance=a.balance) for a in accounts
     )
+    Posting.objects.bulk_create(postings, batch_size=1000)
     events.invalidate_users([account.user_id for account in accounts if account.user_id])
     return entry
+
+
+def audit_ledger(*, now: datetime) -> AuditRun:
+    """Audit the database in one snapshot and store the result."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        breaches = [asdict(breach) for breach in audit.breaches()]
+        return AuditRun.objects.create(at=now, checks=len(audit.CHECKS), breaches=breaches)

@@ -12,41 +12,36 @@ from markets.domain.errors import IllegalTransition, Invalid, NotFound, VersionC
 from markets.events import payloads
 from markets.infra.database import busy_when_locked
 from markets.models import Market, Status
-from markets.services import ledger
-from markets.services.actor import Actor
+from markets.services import Actor, ledger
 from markets.services.slugs import free_slug
 
 
 class Move(NamedTuple):
-    """A change of status: the statuses that allow it, the status after it, and its event."""
+    """The statuses that allow it, the status after it, and its event."""
 
     starts: tuple[Status, ...]
     end: Status
     payload: Callable[..., payloads.StatusChanged]
 
 
+BEFORE_TRADING: Final = (Status.DRAFT, Status.SCHEDULED)
+LIVE: Final = (Status.ACTIVE, Status.PAUSED)
+UNSETTLED: Final = (*BEFORE_TRADING, *LIVE, Status.CLOSED)
 MOVES: Final = {
     "schedule": Move((Status.DRAFT,), Status.SCHEDULED, payloads.Scheduled),
-    "open": Move((Status.DRAFT, Status.SCHEDULED, Status.PAUSED), Status.ACTIVE, payloads.Opened),
+    "open": Move((*BEFORE_TRADING, Status.PAUSED), Status.ACTIVE, payloads.Opened),
     "pause": Move((Status.ACTIVE,), Status.PAUSED, payloads.Paused),
-    "close": Move((Status.ACTIVE, Status.PAUSED), Status.CLOSED, payloads.Closed),
-    "resolve": Move(
-        (Status.CLOSED, Status.ACTIVE, Status.PAUSED), Status.RESOLVED, payloads.Resolved
-    ),
+    "close": Move(LIVE, Status.CLOSED, payloads.Closed),
+    "resolve": Move((Status.CLOSED, *LIVE), Status.RESOLVED, payloads.Resolved),
     "unresolve": Move((Status.RESOLVED,), Status.CLOSED, payloads.Unresolved),
-    "cancel": Move(
-        (Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.PAUSED, Status.CLOSED),
-        Status.CANCELLED,
-        payloads.Cancelled,
-    ),
+    "cancel": Move(UNSETTLED, Status.CANCELLED, payloads.Cancelled),
 }
 
 
 def lock(market_id: int, expected_version: int | None = None, *, verb: str | None = None) -> Market:
     """Return the market, its row locked until the transaction ends.
 
-    Raise NotFound, Busy, VersionConflict when the market is at another version than expected, and
-    IllegalTransition when its status does not allow the move `verb`.
+    Raise NotFound, Busy, VersionConflict, and IllegalTransition unless its status allows `verb`.
     """
     with busy_when_locked():
         rows = Market.objects.select_for_update(of=("self",)).defer("search_vector")
@@ -66,8 +61,8 @@ def moving(
 ) -> Iterator[Market]:
     """Move a market in a transaction of its own: the body checks and changes the locked market.
 
-    Then set the status and record the event with `payload`. A draft that becomes public gets the
-    slug of its name, and its public log begins. Raise as `lock` does.
+    A draft that becomes public gets the slug of its name, and its public log begins. Raise as
+    `lock` does.
     """
     with transaction.atomic(durable=True):
         market = lock(market_id, version, verb=verb)
@@ -86,7 +81,7 @@ def moving(
 def schedule_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
-    """Announce a draft. The clock opens it at `open_at`, which must be in the future."""
+    """Announce a draft, which the clock opens at `open_at`."""
     with moving("schedule", market_id, expected_version, actor, now) as market:
         if market.open_at is None or market.open_at <= now:
             raise Invalid(open_at="To schedule a market, set an opening time in the future.")
@@ -109,7 +104,7 @@ def open_market(
 def pause_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
-    """Stop trading until the market is opened again."""
+    """Stop trading for now."""
     with moving("pause", market_id, expected_version, actor, now) as market:
         return market
 
@@ -117,7 +112,7 @@ def pause_market(
 def close_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
-    """End trading. When `close_at` is still in the future, set it to now."""
+    """End trading. A `close_at` in the future becomes now."""
     with moving("close", market_id, expected_version, actor, now) as market:
         if market.close_at is None or market.close_at > now:
             # later than `open_at`, even when the clock of another server is ahead

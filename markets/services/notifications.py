@@ -1,7 +1,6 @@
 """Notify users of events: in the app, and by e-mail those who have an address."""
 
 from datetime import datetime
-from typing import Final
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -13,14 +12,12 @@ from markets.domain.event_types import EventType
 from markets.domain.permissions import Permission
 from markets.models import Event, Notification, Status, Trade
 
-MOST_EMAILS_PER_CONNECTION: Final = 100
-
 
 def create_for(event: Event, *, now: datetime) -> list[Notification]:
-    """Create and return the notifications of an event, one for each user.
+    """Create the notifications of an event, one for each user.
 
-    Staff who may see drafts are notified of every new market, followers of a category when a market
-    in it becomes public, and the creator of a market of its first trade.
+    Staff who may see drafts hear of every new market, followers of a category of each market that
+    becomes public in it, and the creator of a market of its first trade.
     """
     market = event.market
     users = get_user_model()._default_manager.filter(is_active=True)
@@ -56,22 +53,18 @@ def create_for(event: Event, *, now: datetime) -> list[Notification]:
 
 
 def send_due_emails() -> int:
-    """Send a batch of due e-mails and return their number.
-
-    Each e-mail is sent at least once, and by one worker at a time.
-    """
+    """Send a batch, each e-mail at least once and by one worker at a time. Return its size."""
     with transaction.atomic():
         due = list(
             Notification.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(email_due=True)
             .select_related("user", "event__market")
-            .order_by("pk")[:MOST_EMAILS_PER_CONNECTION]
+            .order_by("pk")[:100]
         )
         if due:
             with get_connection() as connection:
                 connection.send_messages([_email(notification) for notification in due])
-            sent = Notification.objects.filter(pk__in=[notification.pk for notification in due])
-            sent.update(email_due=False)
+            Notification.objects.filter(pk__in=[sent.pk for sent in due]).update(email_due=False)
     return len(due)
 
 

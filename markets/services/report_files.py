@@ -1,29 +1,54 @@
-"""Build the files of reports in a worker, with progress."""
+"""Request reports, and build their files in a worker."""
 
 import csv
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import IO, Any, Final, cast
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files import File
 from django.utils import timezone
 
 from markets.domain.amounts import to_text
+from markets.domain.errors import Invalid
+from markets.infra import broker
+from markets.infra.request_context import current_request_id
 from markets.models import Event, Report, Trade
-from markets.selectors import audit, calibration
+from markets.selectors import audit, calibration, markets
 
 PROGRESS_EVERY = 2000  # rows
 Rows = Iterator[list[Any]]
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def request_report(
+    *, actor: AbstractBaseUser, now: datetime, kind: str, market_id: int | None = None
+) -> Report:
+    """Queue a report for a worker. Raise Invalid, NotFound."""
+    if kind == Report.Kind.MARKET_HISTORY and market_id is None:
+        raise Invalid(market_id="Say which market's history.")
+    if market_id is not None and kind in {Report.Kind.CALIBRATION, Report.Kind.LEDGER_AUDIT}:
+        raise Invalid(market_id="This report is about all markets.")
+    report = Report.objects.create(
+        kind=kind,
+        market=markets.get(market_id, drafts=True) if market_id else None,
+        requested_by_id=actor.pk,
+        request_id=current_request_id(),
+        created_at=now,
+        touched_at=now,
+    )
+    broker.start(broker.BUILD_REPORT, report.pk)
+    return report
 
 
 def safe_cell(value: object) -> object:
     """Return a cell that no spreadsheet runs as a formula (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value
 
 
 def build(report: Report) -> None:
-    """Write the file of a report, also after an aborted run, and mark the report as done."""
+    """Write the file of a report, also after an aborted run."""
     _update(report, state=Report.State.RUNNING, progress=0)
     rows, total = BUILDERS[report.kind](report)
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as file:
@@ -43,7 +68,6 @@ def _update(report: Report, **columns: object) -> None:
 
 
 def _market_history(report: Report) -> tuple[Rows, int]:
-    """Return every event of the market with the prices after it."""
     market = report.market
     assert market is not None
     outcomes = list(market.outcomes.all())
@@ -59,7 +83,7 @@ def _market_history(report: Report) -> tuple[Rows, int]:
 
 
 def _trades_export(report: Report) -> tuple[Rows, int]:
-    """Return every trade and its trader, of one market or of all: for staff."""
+    """Return the trades of one market or of all, with their traders: for staff."""
     trades = Trade.objects.order_by("pk").select_related("trader", "outcome")
     if report.market_id:
         trades = trades.filter(market_id=report.market_id)
@@ -76,7 +100,7 @@ def _trades_export(report: Report) -> tuple[Rows, int]:
 
 
 def _calibration(_report: Report) -> tuple[Rows, int]:
-    """Return how often outcomes came true, and their Brier score, by tenth of the final price."""
+    """Return truth and Brier score by tenth of the final price."""
 
     def rows() -> Rows:
         yield ["price from", "price to", "outcomes", "mean price", "came true", "Brier score"]
@@ -90,8 +114,6 @@ def _calibration(_report: Report) -> tuple[Rows, int]:
 
 
 def _ledger_audit(_report: Report) -> tuple[Rows, int]:
-    """Return every breach that the audit finds."""
-
     def rows() -> Rows:
         yield ["check", "subject", "detail"]
         for breach in audit.breaches():
@@ -100,7 +122,7 @@ def _ledger_audit(_report: Report) -> tuple[Rows, int]:
     return rows(), 1
 
 
-# kind → the function that returns the rows, header first, and about their number
+# kind → rows, header first, and about their number
 BUILDERS: Final[dict[str, Callable[[Report], tuple[Rows, int]]]] = {
     Report.Kind.MARKET_HISTORY: _market_history,
     Report.Kind.TRADES_EXPORT: _trades_export,

@@ -10,10 +10,9 @@ from django.db.models import F, Sum
 from markets.domain import text
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid, PayoutSpent, unknown_outcome
-from markets.domain.settlement import Settlement
+from markets.domain.orders import Settlement
 from markets.models import Account, JournalEntry, Market, Payout, Position, Resolution
-from markets.services import ledger, lifecycle
-from markets.services.actor import Actor
+from markets.services import Actor, ledger, lifecycle
 
 
 def resolve_market(
@@ -32,19 +31,17 @@ def resolve_market(
     Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
     """
     payouts = [{"outcome_id": pk, "weight": to_text(w)} for pk, w in weights.items() if w]
-    with lifecycle.moving(
-        "resolve", market_id, expected_version, actor, now, payouts=payouts
-    ) as market:
+    moving = lifecycle.moving("resolve", market_id, expected_version, actor, now, payouts=payouts)
+    with moving as market:
         paying = _paying(market, weights)
+        settlement = _settlement(market, paying)
         resolution = Resolution.objects.create(
             market=market,
             evidence_url=text.link("evidence_url", evidence_url),
             note=text.body("note", note),
             resolved_at=now,
             resolved_by_id=actor.pk if actor else None,
-            entry=_pay(
-                market, _settlement(market, paying), JournalEntry.Kind.PAYOUT, actor=actor, now=now
-            ),
+            entry=_pay(market, settlement, JournalEntry.Kind.PAYOUT, actor, now),
         )
         for pk, weight in paying.items():
             market.positions.filter(outcome_id=pk).update(payout=F("shares") * weight / MICRO)
@@ -55,7 +52,7 @@ def resolve_market(
 
 
 def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlement:
-    """Return what `resolve_market` would pay now. Raise as `resolve_market` does."""
+    """Return what `resolve_market` would pay now. Raise as it does."""
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, verb="resolve")
         return _settlement(market, _paying(market, weights))
@@ -64,10 +61,10 @@ def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlem
 def unresolve_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
-    """Reverse the postings of the market's resolution and return the market to closed.
+    """Reverse the postings of the resolution and return the market to closed.
 
-    Raise PayoutSpent, and change nothing, when traders lack what they were paid: grant it to them
-    and try again. Raise also NotFound, Busy, IllegalTransition, VersionConflict.
+    Raise PayoutSpent when traders lack what they were paid: grant it to them and try again. Raise
+    also NotFound, Busy, IllegalTransition, VersionConflict.
     """
     with lifecycle.moving("unresolve", market_id, expected_version, actor, now) as market:
         resolution = market.resolutions.select_related("entry").get(reversed_at=None)
@@ -86,7 +83,7 @@ def cancel_market(
     expected_version: int | None = None,
     note: str = "",
 ) -> Market:
-    """Cancel a market and refund to each trader the amount paid in beyond the amount got out.
+    """Refund to each trader the amount paid in beyond the amount got out.
 
     A trader who got out more than that keeps it. The issuance pays what the market's account lacks.
     Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
@@ -96,7 +93,7 @@ def cancel_market(
         by_trader = market.positions.order_by().values("trader").annotate(net=Sum("net_cost"))
         refunds = dict(by_trader.filter(net__gt=0).values_list("trader", "net"))
         settlement = Settlement(refunds, _balance(market) - sum(refunds.values()))
-        _pay(market, settlement, JournalEntry.Kind.REFUND, actor=actor, now=now)
+        _pay(market, settlement, JournalEntry.Kind.REFUND, actor, now)
     return market
 
 
@@ -118,7 +115,7 @@ def _balance(market: Market) -> int:
 
 
 def _settlement(market: Market, paying: Mapping[int, int]) -> Settlement:
-    """Return each trader's payout, each holding rounded down, and the rest."""
+    """Round each holding's payout down."""
     payouts: Counter[int] = Counter()
     holdings = Position.objects.filter(market=market, outcome__in=paying, shares__gt=0)
     for trader_id, outcome_id, shares in holdings.values_list("trader_id", "outcome_id", "shares"):
@@ -127,7 +124,7 @@ def _settlement(market: Market, paying: Mapping[int, int]) -> Settlement:
 
 
 def _pay(
-    market: Market, settlement: Settlement, kind: str, *, actor: Actor, now: datetime
+    market: Market, settlement: Settlement, kind: str, actor: Actor, now: datetime
 ) -> JournalEntry | None:
     """Empty the market's account as the settlement says. Return None when no money moves."""
     payouts = settlement.payouts
@@ -143,12 +140,8 @@ def _pay(
 def _reverse(market: Market, entry: JournalEntry, *, actor: Actor, now: datetime) -> None:
     amounts = {posting.account_id: -posting.amount for posting in entry.postings.all()}
     accounts = Account.objects.select_for_update().filter(pk__in=amounts).order_by("pk")
-    short = {
-        account.user_id: -balance
-        for account in accounts
-        if account.user_id and (balance := account.balance + amounts[account.pk]) < 0
-    }
-    if short:
+    after = {a.user_id: a.balance + amounts[a.pk] for a in accounts if a.user_id}
+    if short := {user_id: -balance for user_id, balance in after.items() if balance < 0}:
         raise PayoutSpent(short)
     kind = JournalEntry.Kind.REVERSAL
     ledger.post(kind, amounts, market=market, actor=actor, now=now, reverses=entry)

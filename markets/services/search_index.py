@@ -25,7 +25,7 @@ ON CONFLICT DO NOTHING
 
 
 def index(market_id: int) -> None:
-    """Rewrite the market's search vector, and add its words to the vocabulary.
+    """Rewrite the search vector and add its words to the vocabulary.
 
     The name weighs most, then category, tags and labels, then the texts.
     """

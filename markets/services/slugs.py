@@ -11,10 +11,10 @@ from markets.models import Market
 
 
 def free_slug(name: str, *, held: str = "") -> str:
-    """Return a slug for the name, with a number appended when another market has the slug.
+    """Return a slug for the name, with a number appended when another market has it.
 
-    `held` is the market's present slug, which is kept while it fits the name. A lock keeps two
-    transactions from taking the same slug.
+    `held`, the market's present slug, is kept while it fits. A lock keeps two transactions from
+    taking the same slug.
     """
     base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "market"
     if re.fullmatch(rf"{re.escape(base)}(-[0-9]+)?", held):

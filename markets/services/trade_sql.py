@@ -1,8 +1,8 @@
 """The three statements of a trade; few, because the market stays locked through all of them.
 
 1. LOCK   the market's row. A row that a statement waited for must be read by a later statement.
-2. READ   the state that the trade depends on, in one snapshot; lock the trader's account.
-3. WRITE  entry, postings, balances, outcome, market, position, trade, event and candles.
+2. READ   what the trade depends on, in one snapshot; lock the trader's account.
+3. WRITE  all that it changes.
 
 WRITE rarely updates an indexed column, and the tables leave room in their pages (migration 0001):
 so PostgreSQL keeps an updated row on its page and writes to no index (heap-only tuples).

@@ -25,7 +25,7 @@ from markets.services import ledger, trade_sql
 
 
 def quote(*, market: Market, order: Order, now: datetime) -> Quote:
-    """Return the result that the order would have now, whatever the trader's balance and shares.
+    """Return what the order would do now, whatever the trader's balance and shares.
 
     Raise Invalid, MarketNotActive, InsufficientShares, TradeTooSmall, PriceOutOfRange.
     """
@@ -46,9 +46,8 @@ def place_trade(
     """
     order.check()
     if not 0 < len(client_order_id) <= ORDER_ID_LENGTH or not client_order_id.isprintable():
-        raise errors.Invalid(
-            client_order_id=f"Give 1 to {ORDER_ID_LENGTH} visible characters, new for each order."
-        )
+        message = f"Give 1 to {ORDER_ID_LENGTH} visible characters, new for each order."
+        raise errors.Invalid(client_order_id=message)
     try:
         with transaction.atomic(durable=True):
             market = lock_market(market_id)
@@ -65,8 +64,6 @@ def place_trade(
 
 
 class LockedMarket(NamedTuple):
-    """A market's row, locked until the transaction ends."""
-
     id: int
     status: str
     close_at: datetime | None
@@ -84,21 +81,14 @@ def lock_market(market_id: int) -> LockedMarket:
 
 
 def fill(
-    market: LockedMarket,
-    trader: AbstractBaseUser,
-    order: Order,
-    client_order_id: str,
-    now: datetime,
+    market: LockedMarket, trader: AbstractBaseUser, order: Order, order_id: str, now: datetime
 ) -> tuple[Trade, bool] | None:
-    """Execute an order in the caller's transaction, which holds the market's lock.
-
-    Return None for a trader without an account. Otherwise return and raise as `place_trade` does.
-    """
+    """Do as `place_trade` in the caller's transaction; return None for a trader without account."""
     ids_of_order = {
         "market": Int8(market.id),
         "trader": Int8(trader.pk),
         "outcome": Int8(order.outcome_id),
-        "order": client_order_id,
+        "order": order_id,
     }
     row = _run(trade_sql.READ, ids_of_order)
     if row is None:
@@ -129,7 +119,7 @@ def fill(
         price_after=priced.after[priced.index],
         seq=market.seq + 1,
         at=now,
-        client_order_id=client_order_id,
+        client_order_id=order_id,
     )
     payload = Traded(
         outcome_id=trade.outcome_id,
@@ -181,12 +171,12 @@ def fill(
 
 
 def _array(numbers: list[int]) -> str:
-    """Return the PostgreSQL text of an array, three times as fast as the adapter of a list."""
+    """Write an array for PostgreSQL, three times as fast as the adapter of a list."""
     return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
-    """Return the row of a statement, or None. Unlike Django's cursor, prepare the statement."""
+    """Return the row, or None. Unlike Django's cursor, prepare the statement."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
     with busy_when_locked(), connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
@@ -194,7 +184,7 @@ def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def _earlier(trade_id: int, digest: bytes) -> Trade:
-    """Return the earlier trade. Raise IdempotencyConflict when its order was another one."""
+    """Raise IdempotencyConflict when its order was another one."""
     trade = Trade.objects.get(pk=trade_id)
     if bytes(trade.request_digest) != digest:
         raise errors.IdempotencyConflict

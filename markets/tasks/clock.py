@@ -12,7 +12,7 @@ from django.utils import timezone
 from markets.domain.errors import Refused
 from markets.infra import broker
 from markets.models import Event, Market, Notification, Report, Status
-from markets.services import auditing, lifecycle
+from markets.services import ledger, lifecycle
 
 logger = structlog.get_logger("bellwether.jobs")
 
@@ -25,22 +25,20 @@ EVENT_GIVEN_UP_AFTER: Final = timedelta(days=1)
 
 @shared_task
 def move_due_markets() -> None:
-    """Open the scheduled markets and close the active markets that are due."""
     now = timezone.now()
     opening = Market.objects.filter(status=Status.SCHEDULED, open_at__lte=now).order_by("open_at")
     for market_id, open_at, close_at in opening.values_list("pk", "open_at", "close_at")[:MAX_ROWS]:
         # No worker ran while the market should have been open: its log gets the planned time.
         late = close_at is not None and close_at <= now
         _move(lifecycle.open_market, market_id, open_at if late and open_at else now)
-    closing = Market.objects.filter(
-        status__in=[Status.ACTIVE, Status.PAUSED], close_at__lte=now
-    ).order_by("close_at")
+    opened = [Status.ACTIVE, Status.PAUSED]
+    closing = Market.objects.filter(status__in=opened, close_at__lte=now).order_by("close_at")
     for market_id in closing.values_list("pk", flat=True)[:MAX_ROWS]:
         _move(lifecycle.close_market, market_id, now)
 
 
 def _move(service: Callable[..., Market], market_id: int, now: datetime) -> None:
-    """Call the service; a market that it cannot move does not hold up the other markets."""
+    """Call the service; a market that it cannot move does not hold up the others."""
     try:
         service(market_id=market_id, actor=None, now=now)
     except (Refused, OperationalError) as error:  # moved by a person, or locked: the next run looks
@@ -49,11 +47,10 @@ def _move(service: Callable[..., Market], market_id: int, now: datetime) -> None
 
 @shared_task
 def dispatch_pending() -> None:
-    """Send again the tasks that the broker lost or a worker dropped."""
+    """Send again what the broker lost or a worker dropped."""
     now = timezone.now()
-    pending = Event.objects.filter(
-        pending=True, at__lt=now - EVENT_LOST_AFTER, at__gt=now - EVENT_GIVEN_UP_AFTER
-    ).order_by("pk")
+    lost = Event.objects.filter(pending=True, at__lt=now - EVENT_LOST_AFTER).order_by("pk")
+    pending = lost.filter(at__gt=now - EVENT_GIVEN_UP_AFTER)
     for event_id in pending.values_list("pk", flat=True)[:MAX_ROWS]:
         broker.start(broker.REACT, event_id)
     unfinished = Report.objects.filter(
@@ -69,8 +66,7 @@ def dispatch_pending() -> None:
 
 @shared_task
 def audit_ledger() -> None:
-    """Run the nightly audit, whose breaches the log and the admin show."""
-    run = auditing.audit_ledger(now=timezone.now())
+    run = ledger.audit_ledger(now=timezone.now())
     if run.breaches:
         logger.error("ledger_breached", breaches=run.breaches[:20], count=len(run.breaches))
     else:

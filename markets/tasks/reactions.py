@@ -1,7 +1,7 @@
-"""What follows from an event, in a worker. A reaction may call services.
+"""What follows from an event, in a worker.
 
-An event other than a trade stays `pending` until its reactions have run, all in one transaction.
-Trades are many: theirs run in batches, behind a cursor over the feed (`selectors/feed.py`).
+An event stays `pending` until its reactions have run, all in one transaction. Trades are many:
+their reactions run in batches, behind a cursor over the feed (`selectors/feed.py`).
 """
 
 from collections.abc import Callable
@@ -35,12 +35,10 @@ Reaction = Callable[[Event, datetime], None]
 
 
 def index_market(event: Event, _now: datetime) -> None:
-    """Index the market's present texts for the search."""
     search_index.index(event.market_id)
 
 
 def notify(event: Event, now: datetime) -> None:
-    """Notify the users whom the event concerns, in the app and by e-mail."""
     created = notifications.create_for(event, now=now)
     events.invalidate_users([notification.user_id for notification in created])
     if any(notification.email_due for notification in created):
@@ -56,7 +54,6 @@ REACTIONS: Final[dict[EventType, tuple[Reaction, ...]]] = {
 
 @shared_task(name=broker.REACT, **RETRY)
 def react(event_id: int) -> None:
-    """Run the reactions to a pending event once, in one transaction."""
     with transaction.atomic():
         pending = Event.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             pk=event_id, pending=True
@@ -74,9 +71,9 @@ def react(event_id: int) -> None:
 
 @shared_task(**RETRY)
 def react_to_trades() -> int:
-    """Run the reactions to the trades after the cursor once, in feed order; return their number.
+    """Run the reactions to the trades after the cursor, in feed order; return their number.
 
-    A reaction that fails is logged and skipped: one trade must not hold up all later trades.
+    A reaction that fails is skipped: one trade must not hold up all later ones.
     """
     FeedCursor.objects.get_or_create(name=CURSOR)
     with transaction.atomic():
@@ -103,14 +100,12 @@ def react_to_trades() -> int:
 
 @shared_task(name=broker.SEND_EMAILS, **RETRY)
 def send_emails() -> None:
-    """Send the e-mails that are due."""
     while sent := notifications.send_due_emails():
         logger.info("emails_sent", count=sent)
 
 
 @shared_task(name=broker.BUILD_REPORT, **RETRY)
 def build_report(report_id: int) -> None:
-    """Build the file of a report that is not done."""
     reports = Report.objects.filter(pk=report_id)
     report = reports.select_related("market").exclude(state=Report.State.DONE).first()
     if report is None:

@@ -25,7 +25,6 @@ from markets.models import ApiKey, Scope
 from markets.services import keys
 
 KEY_CACHE_SECONDS: Final = 1.0
-MOST_CACHED_KEYS: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,6 @@ class Caller:
 
 
 class ApiRequest(HttpRequest):
-    """A request to the API."""
-
     auth: Caller
     rate_limit: dict[str, int]  # headers that the middleware adds
 
@@ -70,18 +67,17 @@ class KeyCache:
         return caller if expiry > monotonic() else None
 
     def put(self, secret: str, caller: Caller) -> None:
-        if len(self.entries) >= MOST_CACHED_KEYS:
+        if len(self.entries) >= 10_000:
             self.entries.clear()
         expires_at = caller.key and caller.key.expires_at
         left = (expires_at - timezone.now()).total_seconds() if expires_at else KEY_CACHE_SECONDS
         self.entries[keys.digest(secret)] = (monotonic() + min(left, KEY_CACHE_SECONDS), caller)
 
     def invalidate(self, message: dict[str, Any]) -> None:
-        """Drop the callers whose keys have changed, according to a message of the doorbell."""
+        """Drop the callers whose keys have changed, as a message of the doorbell says."""
         if message.get("keys"):
             # A copy, because other threads call this while the event loop adds entries.
-            entries = self.entries.copy().items()
-            users = message["users"]
+            entries, users = self.entries.copy().items(), message["users"]
             self.entries = {key: entry for key, entry in entries if entry[1].user.pk not in users}
 
 
@@ -123,7 +119,7 @@ class Session(_Requirements, APIKeyCookie):
     param_name = settings.SESSION_COOKIE_NAME
 
     async def __call__(self, request: HttpRequest) -> Caller | None:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        if self.param_name not in request.COOKIES:
             return None
         return await self.authenticate(request, self._get_key(request))
 
@@ -133,7 +129,6 @@ class Session(_Requirements, APIKeyCookie):
 
 
 async def _signed_in(request: HttpRequest) -> Caller | None:
-    """Return the user of the session, or None."""
     user = await request.auser()
     if not user.is_authenticated:
         return None
@@ -143,12 +138,10 @@ async def _signed_in(request: HttpRequest) -> Caller | None:
 
 
 def needs(scope: str, permission: Permission | None = None) -> list[Any]:
-    """Return the `auth` of a route that requires the scope and the permission."""
     return [Key(scope, permission), Session(scope, permission)]
 
 
 def _secret(authorization: str) -> str | None:
-    """Return the bearer token, or None for another scheme."""
     kind, _, secret = authorization.partition(" ")
     return secret.strip() if kind.lower() == "bearer" else None
 

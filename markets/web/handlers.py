@@ -1,8 +1,8 @@
 """A lean way into Django for requests without a cookie: API calls and operators' tools.
 
-Django's own handler gives each request a fresh thread, two tasks that watch for a disconnect, and
-signals whose receivers each hop to that thread; most stock middleware hops twice. API calls need
-none of it: their database work is one hop to a pooled thread (`markets/infra/threads.py`).
+Django gives each request a fresh thread, two tasks that watch for a disconnect, and signals whose
+receivers hop to that thread; most stock middleware hops twice. API calls need none of it: their
+database work is one hop to a pooled thread (`markets/infra/threads.py`).
 """
 
 from typing import Any
@@ -40,19 +40,13 @@ class LeanHandler(ASGIHandler):
         if response.streaming:
             await super().send_response(response, send)
             return
-        headers = [
-            *((name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()),
-            *(
-                (b"Set-Cookie", morsel.output(header="").strip().encode())
-                for morsel in response.cookies.values()
-            ),
-        ]
-        await send(
-            {"type": "http.response.start", "status": response.status_code, "headers": headers}
-        )
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in response.items()]
+        cookies = (morsel.output(header="").strip() for morsel in response.cookies.values())
+        headers += [(b"Set-Cookie", cookie.encode()) for cookie in cookies]
+        status = response.status_code
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": response.content})  # type: ignore[attr-defined]
-        # The response holds nothing open, so it is not closed: closing would send
-        # `request_finished`, whose receivers expect threads.
+        # Not closed: that would send `request_finished`, whose receivers expect threads.
 
 
 class Doors:

@@ -1,4 +1,4 @@
-"""Native async Django middleware, which costs a request no thread."""
+"""Async middleware, which costs a request no thread."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,6 +11,7 @@ from django.utils.decorators import async_only_middleware
 from markets.web import problems
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+Middleware = Callable[[GetResponse], GetResponse]
 
 # The content types of forms are refused: pages of other sites could send those.
 CONTENT_TYPES: Final = {"", "application/json", "text/csv"}
@@ -28,9 +29,7 @@ _DOCS: Final = (
 )
 
 
-def inline(
-    stock: type[SecurityMiddleware | CommonMiddleware],
-) -> Callable[[GetResponse], GetResponse]:
+def inline(stock: type[SecurityMiddleware | CommonMiddleware]) -> Middleware:
     """Return a stock middleware that does no I/O, without the two thread hops Django adds."""
 
     @async_only_middleware
@@ -54,10 +53,9 @@ common = inline(CommonMiddleware)
 def security_headers(get_response: GetResponse) -> GetResponse:
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         response = await get_response(request)
+        policy = _DOCS if request.path == "/api/v1/docs" else _PAGES
         if request.path.startswith("/admin/"):
             policy = _ADMIN
-        else:
-            policy = _DOCS if request.path == "/api/v1/docs" else _PAGES
         headers = response.headers
         headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Frame-Options", "DENY")
@@ -82,7 +80,7 @@ def no_nul(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def api_problems(get_response: GetResponse) -> GetResponse:
-    """Give all of /api/ problems for Django's own errors, HEAD, and the rate limit's headers."""
+    """Give /api/ problems for Django's own errors, HEAD, and the rate limit's headers."""
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith("/api/"):

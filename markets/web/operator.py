@@ -55,5 +55,4 @@ def _broker() -> None:
 
 @require_safe
 async def metrics(_request: HttpRequest) -> HttpResponse:
-    """Return this process's metrics for Prometheus."""
     return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)

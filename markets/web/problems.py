@@ -7,7 +7,6 @@ from typing import Any, Final
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from markets.domain import errors
@@ -31,8 +30,6 @@ STATUS: Final[dict[type[errors.Refused], int]] = {
     errors.TooManyStreams: 503,
     errors.Busy: 503,
 }
-
-MOST_FIELD_ERRORS: Final = 50
 
 # by status, the default (code, title)
 TITLES: Final = {
@@ -80,17 +77,14 @@ def problem(status: int, code: str | None = None, detail: str = "", **more: Any)
 
 
 def problem_of(error: errors.Refused) -> tuple[int, str, str]:
-    """Return the status, code and detail of an error."""
     return STATUS.get(type(error), 409), error.code, str(error)
 
 
 def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
-    """Return a service's error as a response, with the fields or rows that it names."""
     more: dict[str, Any] = {}
     if isinstance(error, errors.Invalid):
-        more["errors"] = [
-            {"field": name, "message": message} for name, message in error.fields.items()
-        ]
+        fields = error.fields.items()
+        more["errors"] = [{"field": name, "message": message} for name, message in fields]
     elif isinstance(error, ImportRefused):
         more["errors"] = [vars(row) for row in error.errors]
     if (retry_after := getattr(error, "retry_after", None)) is not None:
@@ -99,10 +93,8 @@ def refused(_request: HttpRequest, error: errors.Refused) -> HttpResponse:
 
 
 def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-    found = [
-        {"field": _field(item["loc"]), "message": str(item["msg"])}
-        for item in error.errors[:MOST_FIELD_ERRORS]
-    ]
+    items = error.errors[:50]
+    found = [{"field": _field(item["loc"]), "message": str(item["msg"])} for item in items]
     detail = "; ".join(f"{e['field']}: {e['message']}" for e in found[:5])
     return problem(422, detail=detail, errors=found)
 
@@ -138,9 +130,3 @@ HANDLERS: Final[dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]
     InterfaceError: _unavailable,
     Exception: _failed,
 }
-
-
-def register(api: NinjaAPI) -> None:
-    """Turn every error of the API into a problem."""
-    for kind, handler in HANDLERS.items():
-        api.add_exception_handler(kind, handler)

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from markets.domain.amounts import MICRO
 from markets.models import Market, Report
 from markets.services import catalogue, ledger
-from markets.services.reporting import request_report
+from markets.services.report_files import request_report
 from markets.tasks import reactions
 from tests.support.browser import (
     choose,

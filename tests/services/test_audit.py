@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from markets.selectors import audit
-from markets.services.auditing import audit_ledger
+from markets.services.ledger import audit_ledger
 from tests.support.clock import NOW
 
 pytestmark = pytest.mark.usefixtures("the_audit_is_clean")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from markets.infra import broker
 from markets.models import Category, CategoryFollow, Event, Market, Notification, Report
 from markets.services import lifecycle, notifications, report_files
-from markets.services.reporting import request_report
+from markets.services.report_files import request_report
 from markets.tasks import clock, reactions
 from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no

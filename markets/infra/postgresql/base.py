@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, with a check of each pooled connection before its use."""
+"""Django's PostgreSQL backend, which checks each pooled connection before its use."""
 
 import select
 from typing import Any
@@ -7,12 +7,10 @@ from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """After a restart of PostgreSQL the pool is full of connections that the server has closed."""
-
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """Return a connection that the server has not closed.
+        """Return a connection that the server has not closed, as it does when it restarts.
 
-        An idle connection receives nothing but its end, so a poll finds out without a round trip.
+        An idle connection receives nothing but its end: a poll needs no round trip.
         """
         while True:
             connection = super().get_new_connection(conn_params)

@@ -1,11 +1,9 @@
-"""`manage.py audit_ledger`: check the ledger, the positions and the event log."""
-
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from markets.services.auditing import audit_ledger
+from markets.services.ledger import audit_ledger
 
 
 class Command(BaseCommand):

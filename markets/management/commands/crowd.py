@@ -1,5 +1,3 @@
-"""`manage.py crowd [URL]`: simulated traders that trade through the API."""
-
 import asyncio
 from argparse import ArgumentParser
 from typing import Any

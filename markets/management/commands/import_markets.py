@@ -1,5 +1,3 @@
-"""`manage.py import_markets FILE`: import markets from CSV or JSON."""
-
 import sys
 from argparse import ArgumentParser
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""`manage.py issue_key USER --scope read`: make and print an API key."""
-
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,8 +16,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
         add("user", help="the user's name")
-        scopes = "repeat for more (default: read)"
-        add("--scope", action="append", choices=Scope.values, help=scopes)
+        more = "repeat for more (default: read)"
+        add("--scope", action="append", choices=Scope.values, help=more)
         add("--name", default="command line", help="what the key is for")
 
     def handle(self, *, user: str, scope: list[str] | None, name: str, **_options: Any) -> None:
@@ -28,9 +26,8 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no user {user!r}. manage.py createsuperuser makes one.")
         try:
-            _, secret = keys.issue_key(
-                user=owner, now=timezone.now(), name=name, scopes=scope or [Scope.READ]
-            )
+            scopes = scope or [Scope.READ]
+            _, secret = keys.issue_key(user=owner, now=timezone.now(), name=name, scopes=scopes)
         except Refused as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(secret)

@@ -1,5 +1,3 @@
-"""`manage.py load_sample`: the project's own sample markets, once."""
-
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from markets.domain.text import OutcomeDraft
 from markets.models import Market
 from markets.services import catalogue, lifecycle, resolution
 
-SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample" / "markets.json"
+SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample/markets.json"
 TEXTS: Final = ["external_id", "name", "description", "resolution_criteria", "category", "tags"]
 
 
@@ -31,7 +29,7 @@ class Command(BaseCommand):
 
 
 def load(row: dict[str, Any], *, now: datetime) -> None:
-    """Create one sample market and take it to its status at the times when staff would have."""
+    """Create a market and take it to its status at the times when staff would have."""
     opens = now + timedelta(days=row["opens_in_days"])
     closes = now + timedelta(days=row["closes_in_days"])
     status = row["status"]

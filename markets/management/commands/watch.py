@@ -1,5 +1,3 @@
-"""`manage.py watch`: live prices in the terminal."""
-
 import asyncio
 import contextlib
 from typing import Any

@@ -47,18 +47,15 @@ def public(
 
 
 def without_parameters(request: HttpRequest) -> None:
-    """Raise Invalid if the request has query parameters."""
     if request.GET:
         raise Invalid(**{next(iter(request.GET))[:40]: "This address takes no parameters."})
 
 
 def page(found: Page[M], present: Callable[[M], dict[str, Any]]) -> bytes:
-    """Return a page as JSON, each row through `present`."""
     return encode({"items": [present(row) for row in found.items], "next": found.next})
 
 
 def whole_list(items: Iterable[dict[str, Any]]) -> bytes:
-    """Return a list without further pages as JSON."""
     return encode({"items": list(items), "next": None})
 
 
@@ -71,7 +68,7 @@ def private(value: object, *, status: int = 200) -> HttpResponse:
 
 
 def expected_version(request: HttpRequest, *, needed: bool = False) -> int | None:
-    """Return the version in `If-Match`: `7`, `"7"` or `W/"7"`; None without the header.
+    """Return the version in `If-Match` (`7`, `"7"` or `W/"7"`), or None without the header.
 
     Raise Invalid, or PreconditionRequired if the header is `needed` and missing.
     """

@@ -7,7 +7,6 @@ from django.http import HttpResponse
 from ninja import Path, Query, Router
 
 from markets.caching import shared
-from markets.caching.shared import ALL_MARKETS, CATALOGUE
 from markets.domain.permissions import Permission, forbidden
 from markets.infra.threads import in_thread
 from markets.presenters.event import present_event
@@ -35,7 +34,7 @@ async def list_markets(request: ApiRequest, filters: Query[MarketFilters]) -> Ht
         page = catalogue.listed(text=filters.search, drafts=drafts, **wanted)
         return answers.page(page, present_market)
 
-    return answers.public(request, await in_thread(make), about=ALL_MARKETS, to_staff=drafts)
+    return answers.public(request, await in_thread(make), about=shared.ALL_MARKETS, to_staff=drafts)
 
 
 @router.get("/{int:market_id}", response=MarketOut, summary="One market")
@@ -79,4 +78,4 @@ async def list_tags(request: ApiRequest) -> HttpResponse:
 async def _shelf(request: ApiRequest, counted: Callable[[], list[dict[str, Any]]]) -> HttpResponse:
     answers.without_parameters(request)
     body = answers.whole_list(await in_thread(counted))
-    return answers.public(request, body, about=CATALOGUE)
+    return answers.public(request, body, about=shared.CATALOGUE)

@@ -10,8 +10,12 @@ from django.utils import timezone
 from ninja import Query, Router
 
 from markets.infra.threads import in_thread
-from markets.presenters.key import present_key
-from markets.presenters.portfolio import present_position, present_posting, present_summary
+from markets.presenters.portfolio import (
+    present_key,
+    present_position,
+    present_posting,
+    present_summary,
+)
 from markets.presenters.trading import present_own_trade
 from markets.selectors import portfolio
 from markets.selectors.pages import page
@@ -45,8 +49,6 @@ async def _page(
     rows: Callable[[AbstractBaseUser], QuerySet[Any]],
     present: Callable[[Any], dict[str, Any]],
 ) -> HttpResponse:
-    """Answer with a page of the caller's rows, newest first."""
-
     def work(user: AbstractBaseUser) -> bytes:
         return answers.page(page(rows(user), order=["-id"], **paging.dict()), present)
 
@@ -70,10 +72,8 @@ async def list_postings(request: ApiRequest, paging: Query[Paging]) -> HttpRespo
 
 @router.post("/keys/", response={201: KeyMadeOut}, summary="Make a key")
 async def create_key(request: ApiRequest, wanted: KeyIn) -> HttpResponse:
-    caller = request.auth
-    key, secret = await in_thread(
-        keys.issue_key, user=caller.user, by=caller.key, now=timezone.now(), **wanted.dict()
-    )
+    user, by, now = request.auth.user, request.auth.key, timezone.now()
+    key, secret = await in_thread(keys.issue_key, user=user, by=by, now=now, **wanted.dict())
     return answers.private({**present_key(key), "key": secret}, status=201)
 
 
@@ -84,8 +84,6 @@ async def list_keys(request: ApiRequest, paging: Query[Paging]) -> HttpResponse:
 
 @router.delete("/keys/{int:key_id}", response={204: None}, summary="Revoke a key")
 async def revoke_key(request: ApiRequest, key_id: int) -> HttpResponse:
-    caller = request.auth
-    await in_thread(
-        keys.revoke_key, user=caller.user, by=caller.key, key_id=key_id, now=timezone.now()
-    )
+    user, by, now = request.auth.user, request.auth.key, timezone.now()
+    await in_thread(keys.revoke_key, user=user, by=by, key_id=key_id, now=now)
     return HttpResponse(status=204)

@@ -14,7 +14,7 @@ from markets.infra.threads import in_thread
 from markets.models import Report
 from markets.presenters.report import present_report
 from markets.selectors import reports
-from markets.services.reporting import request_report
+from markets.services.report_files import request_report
 from markets.web.api import answers
 from markets.web.api.schemas.requests import ReportIn
 from markets.web.api.schemas.responses import ReportOut
@@ -22,8 +22,6 @@ from markets.web.auth import ApiRequest, needs
 from markets.web.problems import problem
 
 router = Router(tags=["reports"], auth=needs("staff", Permission.EXPORT_DATA))
-
-CHUNK_BYTES = 1 << 16
 
 
 @router.post("/", response={202: ReportOut}, summary="Ask for a report")
@@ -53,7 +51,7 @@ async def download_report(request: ApiRequest, report_id: int) -> HttpResponseBa
 
 async def _chunks(file: File[bytes]) -> AsyncIterator[bytes]:
     try:
-        while chunk := await in_thread(file.read, CHUNK_BYTES):
+        while chunk := await in_thread(file.read, 65_536):
             yield chunk
     finally:
         await in_thread(file.close)

@@ -7,12 +7,11 @@ from ninja.openapi.schema import OpenAPISchema
 
 from markets.web import problems
 
-# `staff` and `trading` add their routes to the router of `markets`.
+# `staff` adds its routes to the router of `markets`.
 from markets.web.api import markets, me, reports, staff, trading  # noqa: F401
 from markets.web.api.schemas.responses import ProblemOut
 
-ALWAYS = (400, 404, 422, 429, 500)
-WITH_AUTH = (401, 403)
+ALWAYS = (400, 401, 403, 404, 422, 429, 500)
 WITH_BODY = (409, 412, 413, 428)
 
 
@@ -25,21 +24,16 @@ class BellwetherAPI(NinjaAPI):
         content = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for path in document["paths"].values():
             for method, operation in path.items():
-                wanted = ALWAYS + WITH_AUTH + (WITH_BODY if method != "get" else ())
+                responses = operation["responses"]
+                wanted = ALWAYS + (WITH_BODY if method != "get" else ())
                 if operation["operationId"].endswith("download_report"):
-                    operation["responses"][200]["content"] = {
-                        "text/csv": {"schema": {"type": "string"}}
-                    }
+                    responses[200]["content"] = {"text/csv": {"schema": {"type": "string"}}}
                     wanted += (409,)
                 for status in wanted:
-                    operation["responses"][status] = {
-                        "description": problems.TITLES[status][1],
-                        "content": content,
-                    }
+                    title = problems.TITLES[status][1]
+                    responses[status] = {"description": title, "content": content}
                 if not operation.get("security") and method == "get":
-                    operation["responses"][304] = {
-                        "description": "You have it already (If-None-Match)"
-                    }
+                    responses[304] = {"description": "You have it already (If-None-Match)"}
         return document
 
 
@@ -52,8 +46,10 @@ api = BellwetherAPI(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
-problems.register(api)
+for kind, handler in problems.HANDLERS.items():
+    api.add_exception_handler(kind, handler)
 api.add_router("/markets", markets.router)
+api.add_router("/markets", trading.router)
 api.add_router("", markets.shelves)
 api.add_router("/me", me.router)
 api.add_router("/reports", reports.router)

@@ -1,8 +1,8 @@
 """Routes for staff: each needs the scope `staff` and a permission."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -19,8 +19,6 @@ from markets.presenters.market import present_market
 from markets.presenters.trading import present_settlement
 from markets.selectors import markets
 from markets.services import catalogue, importing, lifecycle, resolution
-from markets.services.actor import Actor
-from markets.services.catalogue import MarketChanges, NewMarket
 from markets.web.api import answers
 from markets.web.api.markets import MarketId, router
 from markets.web.api.schemas.requests import (
@@ -35,45 +33,31 @@ from markets.web.api.schemas.requests import (
 from markets.web.api.schemas.responses import ImportOut, MarketOut, SettlementOut
 from markets.web.auth import ApiRequest, needs
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def staff(permission: Permission) -> Any:
-    """Return the keywords of a route that needs the permission."""
-    return {"auth": needs("staff", permission), "tags": ["staff"]}
-
-
-ADD, EDIT = staff(Permission.ADD_MARKET), staff(Permission.EDIT_MARKET)
-OPERATE, RESOLVE = staff(Permission.OPERATE_MARKET), staff(Permission.RESOLVE_MARKET)
-IMPORT = staff(Permission.IMPORT_MARKETS)
-
 IF_MATCH = {
-    "parameters": [
-        {"in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "version"}
-    ]
-}
-IF_MATCH_NEEDED = {"parameters": [{**IF_MATCH["parameters"][0], "required": True}]}
+    "in": "header", "name": "If-Match", "schema": {"type": "string"}, "description": "version",
+}  # fmt: skip
 TABLE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
-            "text/csv": {"schema": {"type": "string"}},
-        },
-    }
+    "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+    "text/csv": {"schema": {"type": "string"}},
 }
 
 
-async def change(
-    service: Callable[[Actor, datetime], Market], request: ApiRequest
-) -> dict[str, Any]:
+def staff(permission: Permission, **openapi: Any) -> Any:
+    """Return the keywords of a route that needs the permission."""
+    return {"auth": needs("staff", permission), "tags": ["staff"], "openapi_extra": openapi}
+
+
+ADD = staff(Permission.ADD_MARKET)
+EDIT = staff(Permission.EDIT_MARKET, parameters=[{**IF_MATCH, "required": True}])
+OPERATE = staff(Permission.OPERATE_MARKET, parameters=[IF_MATCH])
+RESOLVE = staff(Permission.RESOLVE_MARKET, parameters=[IF_MATCH])
+IMPORT = staff(Permission.IMPORT_MARKETS, requestBody={"required": True, "content": TABLE})
+
+
+def _change(request: ApiRequest, service: Callable[..., Market], **facts: Any) -> dict[str, Any]:
     """Run a service as the caller; return the market as JSON."""
-
-    def work() -> dict[str, Any]:
-        market = service(request.auth.user, timezone.now())
-        return present_market(markets.get(market.pk, drafts=True))
-
-    return await in_thread(work)
+    market = service(actor=request.auth.user, now=timezone.now(), **facts)
+    return present_market(markets.get(market.pk, drafts=True))
 
 
 def _drafts(outcomes: list[OutcomeIn]) -> list[OutcomeDraft]:
@@ -84,53 +68,30 @@ def _drafts(outcomes: list[OutcomeIn]) -> list[OutcomeDraft]:
 async def create_market(request: ApiRequest, market: MarketIn) -> HttpResponse:
     if market.status != "draft":
         request.auth.require(scope="staff", permission=Permission.OPERATE_MARKET)
-    fields: NewMarket = market.dict(exclude_none=True)  # type: ignore[assignment]
+    fields = market.dict(exclude_none=True)
     if market.outcomes is not None:
         fields["outcomes"] = _drafts(market.outcomes)
-    created = await change(
-        lambda actor, now: catalogue.create_market(actor=actor, now=now, **fields), request
-    )
+    created = await in_thread(_change, request, catalogue.create_market, **fields)
     response = answers.private(created, status=201)
     response["Location"] = reverse("api-1:get_market", args=[created["id"]])
     return response
 
 
-@router.patch(
-    "/{int:market_id}",
-    **EDIT,
-    response=MarketOut,
-    summary="Edit a market",
-    openapi_extra=IF_MATCH_NEEDED,
-)
+@router.patch("/{int:market_id}", **EDIT, response=MarketOut, summary="Edit a market")
 async def edit_market(request: ApiRequest, edit: MarketPatch, market_id: MarketId) -> HttpResponse:
-    changes: MarketChanges = edit.dict(exclude_unset=True, exclude={"reason"})  # type: ignore[assignment]
+    changes = edit.dict(exclude_unset=True, exclude={"reason"})
     for field, value in changes.items():
         if value is None and field not in {"category", "open_at", "close_at"}:
             raise Invalid(**{field: "This cannot be null; leave it out to keep it as it is."})
     if edit.outcomes is not None:
         changes["outcomes"] = _drafts(edit.outcomes)
     version = answers.expected_version(request, needed=True)
-    edited = await change(
-        lambda actor, now: catalogue.edit_market(
-            market_id=market_id,
-            actor=actor,
-            now=now,
-            changes=changes,
-            expected_version=version,
-            reason=edit.reason,
-        ),
-        request,
-    )
+    facts = {"changes": changes, "expected_version": version, "reason": edit.reason}
+    edited = await in_thread(_change, request, catalogue.edit_market, market_id=market_id, **facts)
     return answers.private(edited)
 
 
-@router.post(
-    "/import",
-    **IMPORT,
-    response=ImportOut,
-    summary="Import markets from JSON or CSV",
-    openapi_extra=TABLE,
-)
+@router.post("/import", **IMPORT, response=ImportOut, summary="Import markets from JSON or CSV")
 async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> HttpResponse:
     parse = importing.parse_csv if request.content_type == "text/csv" else importing.parse_json
 
@@ -145,63 +106,38 @@ async def import_markets(request: ApiRequest, options: Query[ImportOptions]) -> 
     return answers.private(vars(await in_thread_for_long(work)))
 
 
-def _post(
-    verb: str, permitted: dict[str, Any], summary: str, response: Any = MarketOut
-) -> Callable[[F], F]:
-    """Return the decorator of the route for this verb."""
-    address = f"/{{int:market_id}}/{verb}"
-    return router.post(
-        address, **permitted, response=response, summary=summary, openapi_extra=IF_MATCH
-    )
-
-
-async def _run(
-    request: ApiRequest, service: Callable[..., Market], market_id: int, **options: object
-) -> HttpResponse:
+async def _run(request: ApiRequest, service: Callable[..., Market], **facts: Any) -> HttpResponse:
     """Run a service that changes the market's status; answer with the market."""
-    options["expected_version"] = answers.expected_version(request)
-    market = await change(
-        lambda actor, now: service(market_id=market_id, actor=actor, now=now, **options), request
-    )
-    return answers.private(market)
+    facts["expected_version"] = answers.expected_version(request)
+    return answers.private(await in_thread(_change, request, service, **facts))
 
 
-@_post("schedule", OPERATE, "Announce a draft")
-async def schedule_market(
-    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
-) -> HttpResponse:
-    return await _run(request, lifecycle.schedule_market, market_id)
+def _add_move(verb: str, services: ModuleType, permitted: dict[str, Any], summary: str) -> None:
+    """Add the route of a move that needs no body. OpenAPI shows the name of the function."""
+
+    async def move(
+        request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
+    ) -> HttpResponse:
+        return await _run(request, getattr(services, name), market_id=market_id)
+
+    move.__name__ = name = f"{verb}_market"
+    address = f"/{{int:market_id}}/{verb}"
+    router.post(address, **permitted, response=MarketOut, summary=summary)(move)
 
 
-@_post("open", OPERATE, "Open, or end a pause")
-async def open_market(
-    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
-) -> HttpResponse:
-    return await _run(request, lifecycle.open_market, market_id)
+_add_move("schedule", lifecycle, OPERATE, "Announce a draft")
+_add_move("open", lifecycle, OPERATE, "Open, or end a pause")
+_add_move("pause", lifecycle, OPERATE, "Pause trading")
+_add_move("close", lifecycle, OPERATE, "End trading")
+_add_move("unresolve", resolution, RESOLVE, "Take a settlement back")
 
 
-@_post("pause", OPERATE, "Pause trading")
-async def pause_market(
-    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
-) -> HttpResponse:
-    return await _run(request, lifecycle.pause_market, market_id)
-
-
-@_post("close", OPERATE, "End trading")
-async def close_market(
-    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
-) -> HttpResponse:
-    return await _run(request, lifecycle.close_market, market_id)
-
-
-@_post("cancel", RESOLVE, "Call a market off")
-async def cancel_market(
-    request: ApiRequest, market_id: MarketId, why: CancelIn | None = None
-) -> HttpResponse:
-    return await _run(request, resolution.cancel_market, market_id, note=why.note if why else "")
-
-
-@_post("resolve", RESOLVE, "Settle a market", MarketOut | SettlementOut)
+@router.post(
+    "/{int:market_id}/resolve",
+    **RESOLVE,
+    response=MarketOut | SettlementOut,
+    summary="Settle a market",
+)
 async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: MarketId) -> HttpResponse:
     payouts = how.payouts or []
     if (how.outcome_id is None) == (how.payouts is None):
@@ -212,17 +148,16 @@ async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: MarketI
     elif len(weights) < len(payouts):
         raise Invalid(payouts="An outcome stands there twice.")
     if how.dry_run:
-        return answers.private(await in_thread(_preview, market_id, weights))
+        found = await in_thread(resolution.preview_resolution, market_id=market_id, weights=weights)
+        return answers.private(present_settlement(found))
     texts = {"evidence_url": how.evidence_url, "note": how.note}
-    return await _run(request, resolution.resolve_market, market_id, weights=weights, **texts)
+    service = resolution.resolve_market
+    return await _run(request, service, market_id=market_id, weights=weights, **texts)
 
 
-def _preview(market_id: int, weights: dict[int, int]) -> dict[str, Any]:
-    return present_settlement(resolution.preview_resolution(market_id=market_id, weights=weights))
-
-
-@_post("unresolve", RESOLVE, "Take a settlement back")
-async def unresolve_market(
-    request: ApiRequest, market_id: MarketId, nothing: NothingIn | None = None
+@router.post("/{int:market_id}/cancel", **RESOLVE, response=MarketOut, summary="Call a market off")
+async def cancel_market(
+    request: ApiRequest, market_id: MarketId, why: CancelIn | None = None
 ) -> HttpResponse:
-    return await _run(request, resolution.unresolve_market, market_id)
+    note = why.note if why else ""
+    return await _run(request, resolution.cancel_market, market_id=market_id, note=note)

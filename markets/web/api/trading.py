@@ -5,11 +5,10 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
-from ninja import Query
+from ninja import Query, Router
 
 from markets.domain.permissions import Permission
-from markets.infra.threads import in_thread
-from markets.infra.turnstile import Turnstile
+from markets.infra.threads import in_thread, turnstile
 from markets.presenters.trading import (
     present_bar,
     present_placed,
@@ -21,7 +20,7 @@ from markets.selectors import history, markets, portfolio
 from markets.selectors.pages import page
 from markets.services import trading
 from markets.web.api import answers
-from markets.web.api.markets import MarketId, router
+from markets.web.api.markets import MarketId
 from markets.web.api.schemas.requests import CandleFilters, HistoryFilters, Paging, QuoteIn, TradeIn
 from markets.web.api.schemas.responses import (
     CandlesOut,
@@ -30,16 +29,12 @@ from markets.web.api.schemas.responses import (
     QuoteOut,
     TradesOut,
 )
-from markets.web.auth import ApiRequest, needs
+from markets.web.auth import ApiRequest, anybody, needs
 
-TRADING: Any = {"tags": ["trading"]}
-
-turnstile = Turnstile()
+router = Router(tags=["trading"], auth=anybody)
 
 
-@router.post(
-    "/{int:market_id}/quote", **TRADING, response=QuoteOut, summary="What an order would do now"
-)
+@router.post("/{int:market_id}/quote", response=QuoteOut, summary="What an order would do now")
 async def quote(request: ApiRequest, wanted: QuoteIn, market_id: MarketId) -> HttpResponse:
     def work() -> dict[str, Any]:
         market = markets.get(market_id)
@@ -51,7 +46,6 @@ async def quote(request: ApiRequest, wanted: QuoteIn, market_id: MarketId) -> Ht
 
 @router.post(
     "/{int:market_id}/trades",
-    **TRADING,
     response={200: PlacedOut, 201: PlacedOut},
     auth=needs("trade"),
     summary="Trade; the same order again gives the first result",
@@ -70,14 +64,12 @@ async def place_trade(request: ApiRequest, wanted: TradeIn, market_id: MarketId)
         held = portfolio.holding(trader, trade.outcome_id)
         return present_placed(trade, held, portfolio.balance(trader)), made
 
-    async with turnstile.passing(market_id):
+    async with turnstile(market_id):
         placed, made = await in_thread(work)
     return answers.private(placed, status=201 if made else 200)
 
 
-@router.get(
-    "/{int:market_id}/trades", **TRADING, response=TradesOut, summary="Trades, newest first"
-)
+@router.get("/{int:market_id}/trades", response=TradesOut, summary="Trades, newest first")
 async def list_trades(
     request: ApiRequest, paging: Query[Paging], market_id: MarketId
 ) -> HttpResponse:
@@ -91,9 +83,7 @@ async def list_trades(
     return answers.public(request, await in_thread(work), about=market_id, to_staff=drafts)
 
 
-@router.get(
-    "/{int:market_id}/history", **TRADING, response=PriceHistoryOut, summary="Prices over time"
-)
+@router.get("/{int:market_id}/history", response=PriceHistoryOut, summary="Prices over time")
 async def price_history(
     request: ApiRequest, filters: Query[HistoryFilters], market_id: MarketId
 ) -> HttpResponse:
@@ -109,10 +99,7 @@ async def price_history(
 
 
 @router.get(
-    "/{int:market_id}/candlesticks",
-    **TRADING,
-    response=CandlesOut,
-    summary="Open, high, low, close, volume",
+    "/{int:market_id}/candlesticks", response=CandlesOut, summary="Open, high, low, close, volume"
 )
 async def candlesticks(
     request: ApiRequest, filters: Query[CandleFilters], market_id: MarketId
@@ -120,10 +107,8 @@ async def candlesticks(
     def work() -> bytes:
         markets.head(market_id)
         start, end = (datetime.fromtimestamp(ts, UTC) for ts in (filters.start_ts, filters.end_ts))
-        minutes = int(filters.period_interval)
-        bars = history.candlesticks(
-            market_id, filters.outcome_id, start=start, end=end, minutes=minutes
-        )
+        outcome_id, minutes = filters.outcome_id, int(filters.period_interval)
+        bars = history.candlesticks(market_id, outcome_id, start=start, end=end, minutes=minutes)
         return answers.whole_list(map(present_bar, bars))
 
     return answers.public(request, await in_thread(work), about=market_id)

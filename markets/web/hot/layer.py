@@ -1,9 +1,9 @@
 """ASGI middleware that answers public requests from this process's memory, in front of Django.
 
-`answers.public(request, body, about=…)` is all that a route needs for it. An answer is cached for
-at most a second after its request began, and until the first event that outdates it. Requests for
-an answer in the making wait for it; an answer that an event outdates meanwhile goes only to
-requests from before its own began. Only a 200 for an anonymous caller without a cookie is cached.
+`answers.public(request, body, about=…)` is all that a route needs. A 200 for an anonymous caller
+without a cookie is cached until an event outdates it, at most a second after its request began.
+Others wait for an answer in the making; if an event outdates it meanwhile, it goes only to requests
+from before its own began.
 """
 
 import asyncio
@@ -23,31 +23,30 @@ from markets.web.hot.memory import Entry, Headers, Key, memory
 
 logger = structlog.get_logger("bellwether")
 
-MOST_ANSWER_BYTES: Final = 2 * 1024 * 1024  # of one cached answer
+MOST_ANSWER_BYTES: Final = 2 * 1024 * 1024
 _START: Final = "http.response.start"
 _BODY: Final = "http.response.body"
 _request_id_prefix = secrets.token_hex(6).encode()
-# A request with one of these headers may be personal, or have a body that others would wait for.
+# With one of these a request may be personal, or have a body that others would wait for.
 _UNSHARED: Final = frozenset({b"authorization", b"cookie", b"content-length", b"transfer-encoding"})
 
 
 @lru_cache(maxsize=256)
-def _is_allowed_host(host: bytes) -> bool:
+def is_allowed_host(host: bytes) -> bool:
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
 
 
 class Ticket:
-    """In the ASGI scope of a request whose answer may be cached."""
+    """In the scope of a request whose answer may be cached."""
 
-    about: int | None = None  # set once the answer is known to be public
+    about: int | None = None  # set if the answer is public
 
 
 def share(request: Any, about: int) -> bool:
-    """Declare the answer to `request` public; `about` is as in `Entry`.
+    """Declare the answer public; `about` is as in `Entry`.
 
-    Return whether the answer will be cached. The view must then return all of it, not a 304: that
-    is left to this layer.
+    Return whether it will be cached. The view must then return all of it, and no 304.
     """
     ticket: Ticket | None = request.scope.get("hot")
     if ticket is not None:
@@ -79,7 +78,7 @@ class Hot:
             elif name == b"x-forwarded-proto":
                 forwarded = value
         insecure = self.secure_only and forwarded != b"https"
-        if host is None or insecure or not _is_allowed_host(host):
+        if host is None or insecure or not is_allowed_host(host):
             await self.app(scope, receive, send)
             return
         path, query = scope["path"], scope["query_string"]
@@ -101,7 +100,7 @@ class Hot:
     async def _missed(
         self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None
     ) -> Entry | None:
-        """Return the answer that another request makes, or None once the application answered."""
+        """Return the answer that another request makes; None once the app has answered."""
         asked = monotonic()
         while (entry := memory.get(key)) is None:
             making = memory.making.get(key)
@@ -113,7 +112,7 @@ class Hot:
                 if making.cancelled():
                     continue
                 entry = making.result()
-            if entry is None:  # the answer is not public, or this is a HEAD
+            if entry is None:  # not public, or a HEAD
                 await self.app(scope, receive, send)
                 return None
             if entry.begun >= asked:
@@ -121,9 +120,9 @@ class Hot:
         return entry
 
     async def _make(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> None:
-        """Let the application answer; share and cache the answer if it is public."""
+        """Let the app answer; share and cache what is public."""
         begun, ticket, made = monotonic(), Ticket(), memory.begin(key)
-        start: dict[str, Any] | None = None  # held back until the whole answer is there
+        start: dict[str, Any] | None = None  # held back until the whole body is there
         body = b""
         entry: Entry | None = None
 
@@ -163,14 +162,14 @@ class Hot:
 
 
 def _in_order(query: bytes) -> bytes:
-    """Return the query sorted by parameter name; repeated parameters keep their order."""
+    """Sort by parameter name; repeated parameters keep their order."""
     parts = query.split(b"&")
     parts.sort(key=lambda part: part.split(b"=")[0])
     return b"&".join(parts)
 
 
 def _answer(entry: Entry, method: str, tag: bytes | None) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body for a method and `If-None-Match`."""
+    """Return status, headers and body; `tag` is `If-None-Match`."""
     if tag is not None and entry.tag is not None and matches(tag, entry.tag):
         return 304, entry.headers_of_304, b""
     return 200, entry.headers, entry.body if method == "GET" else b""

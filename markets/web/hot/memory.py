@@ -1,4 +1,4 @@
-"""A bounded cache of finished public answers in one process, which events invalidate."""
+"""A bounded cache of finished public answers, which events invalidate."""
 
 import asyncio
 import threading
@@ -12,18 +12,18 @@ from prometheus_client.registry import Collector
 from markets.caching.shared import outdated_by
 from markets.live import doorbell
 
-CACHED_SECONDS: Final = 1.0  # the longest that an answer is cached without news of an event
-MOST_CACHED_BYTES: Final = 64 * 1024 * 1024  # of all answers together
-OVERHEAD_BYTES: Final = 3 * 1024  # of an answer beside its body: headers, objects
+CACHED_SECONDS: Final = 1.0  # the longest without news of an event
+MOST_CACHED_BYTES: Final = 64 * 1024 * 1024  # of all together
+OVERHEAD_BYTES: Final = 3 * 1024  # of an answer's headers and objects
 
 Headers = list[tuple[bytes, bytes]]
 Key = tuple[str, bytes]  # path, query in alphabetical order
 
 
 class Entry:
-    """A finished answer about a market id, `shared.ALL_MARKETS` or `shared.CATALOGUE`.
+    """An answer about a market id, `shared.ALL_MARKETS` or `shared.CATALOGUE`.
 
-    The answer shows every event heard before `begun` (monotonic seconds), when its request began.
+    It shows every event heard before its request began, at `begun` (monotonic).
     """
 
     __slots__ = ("about", "begun", "body", "expires_at", "headers", "headers_of_304", "size", "tag")
@@ -38,7 +38,7 @@ class Entry:
 
 
 class Memory(Collector):
-    """The answers of one process. Any thread may call `hear`; the rest is for the event loop."""
+    """Any thread may call `hear`; the rest is for the event loop."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -47,14 +47,14 @@ class Memory(Collector):
     def clear(self) -> None:
         self.entries: dict[Key, Entry] = {}  # oldest first
         self.size = 0  # bytes
-        self.outdated_at: dict[int, float] = {}  # time of the newest event by `about`, oldest first
+        self.outdated_at: dict[int, float] = {}  # newest event by `about`, oldest first
         self.making: dict[Key, asyncio.Future[Entry | None]] = {}
-        self.hits = self.misses = 0  # plain numbers: a Counter's lock would be a tenth of an answer
+        self.hits = self.misses = 0  # a Counter's lock would cost a tenth of an answer
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Invalidate the answers about the market of an event that began before now.
+        """Invalidate the answers about an event's market that began before now.
 
-        Answers older than CACHED_SECONDS have expired, so older events may be forgotten.
+        Older answers than CACHED_SECONDS have expired, so older events are forgotten.
         """
         if "market_id" not in message:
             return
@@ -71,18 +71,16 @@ class Memory(Collector):
         return entry if entry is not None and self.is_current(entry) else None
 
     def is_current(self, entry: Entry) -> bool:
-        return entry.expires_at > monotonic() and entry.begun > self.outdated_at.get(
-            entry.about, 0.0
-        )
+        return entry.expires_at > monotonic() and entry.begun > self.outdated_at.get(entry.about, 0)
 
     def begin(self, key: Key) -> asyncio.Future[Entry | None]:
-        """Return a future of the answer for others to wait for; None if it is not to be shared."""
+        """Return a future for others to wait for; None if the answer is not to be shared."""
         made: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
         self.making[key] = made
         return made
 
     def end(self, key: Key, made: asyncio.Future[Entry | None], entry: Entry | None) -> None:
-        """Give the answer to those who wait, and cache it unless it is outdated already."""
+        """Give the answer to those who wait, and cache it unless outdated."""
         if not made.done():
             made.set_result(entry)
         self.give_up(key, made)
@@ -114,11 +112,9 @@ class Memory(Collector):
             self.size -= _size(key, entry)
 
     def collect(self) -> Iterable[CounterMetricFamily]:
-        """Yield the counters for `/metrics`."""
-        hits, misses = (
-            "Answers from memory, in front of Django",
-            "Public answers that had to be made",
-        )
+        """For `/metrics`."""
+        hits = "Answers from memory, in front of Django"
+        misses = "Public answers that had to be made"
         yield CounterMetricFamily("bellwether_hot_hits", hits, value=self.hits)
         yield CounterMetricFamily("bellwether_hot_misses", misses, value=self.misses)
 

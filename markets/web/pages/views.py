@@ -1,21 +1,23 @@
-"""The pages. Each runs in one hop to a database thread."""
+"""The pages, each run in one hop to a database thread, and the error pages."""
 
+import sys
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views import defaults
 from django.views.decorators.http import require_safe
 
 from markets.caching.shared import ALL_MARKETS
-from markets.domain.errors import Invalid, NotFound
+from markets.domain.errors import Busy, Invalid, NotFound
 from markets.domain.permissions import Permission, may
 from markets.infra.threads import in_thread
 from markets.selectors import catalogue, history, markets
 from markets.web import hot
 
-MARKETS_PER_PAGE: Final = 30
 SORTS: Final = {
     "activity": "Lively",
     "newest": "Newest",
@@ -37,9 +39,7 @@ def _home(request: HttpRequest) -> HttpResponse:
     category = request.GET.get("category", "")
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "" if text else "activity"
-    listed = partial(
-        catalogue.listed, text=text, category=category, sort=sort or None, limit=MARKETS_PER_PAGE
-    )
+    listed = partial(catalogue.listed, text=text, category=category, sort=sort or None, limit=30)
     try:
         page = listed(cursor=request.GET.get("cursor"))
     except Invalid:  # an outdated or broken cursor: show the first page
@@ -75,3 +75,17 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
         "corrections": history.corrections(found.pk),
     }
     return render(request, "markets/detail.html", context)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 503 if the database is down or busy, otherwise 500."""
+    if not isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Busy):
+        return defaults.server_error(request)
+    response = render(request, "503.html", status=503, using=None)
+    response["Retry-After"] = str(Busy.retry_after)
+    return response
+
+
+def nothing_here(_request: HttpRequest, **_address: str) -> HttpResponse:
+    """Answer 404 for a disabled address."""
+    raise Http404

@@ -20,7 +20,7 @@ logger = structlog.get_logger("bellwether.live")
 
 
 class Connection(AsyncConsumer):
-    """A consumer with a viewer of `hub`, which forgets the viewer however the connection ends."""
+    """Has a viewer of `hub`, which forgets it however the connection ends."""
 
     hub: Hub
     task: asyncio.Task[Any] | None = None
@@ -33,7 +33,7 @@ class Connection(AsyncConsumer):
         raise NotImplementedError
 
     async def finish(self, reconnect_ms: int | None) -> None:
-        """End the stream, and say when to reconnect. None is for a failure."""
+        """End the stream, and say when to reconnect; None for a failure."""
         raise NotImplementedError
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -41,7 +41,7 @@ class Connection(AsyncConsumer):
         try:
             await super().__call__(scope, receive, send)
         except asyncio.CancelledError:
-            if not self.dropped:  # the server is being killed
+            if not self.dropped:  # the server is killed
                 raise
         finally:
             if self.writer is not None:
@@ -51,24 +51,23 @@ class Connection(AsyncConsumer):
             self.task = self.writer = self.viewer = None
 
     def admit(self) -> Viewer:
-        """Return the viewer of this connection. Raise TooManyStreams."""
-        client = self.scope.get("client")  # as the server trusts its proxy (README, Running it)
+        """Raise TooManyStreams."""
+        client = self.scope.get("client")  # behind a proxy: README, Running it
         self.viewer = self.hub.admit(client[0] if client else "", self._drop)
         return self.viewer
 
     async def feed(self, viewer: Viewer, key: Any) -> Feed:
-        """Return the feed of a market id, of "all" markets, or of "me".
+        """Return the feed of a market id, of "all", or of "me".
 
         Raise Unauthenticated or Forbidden for "me".
         """
+        hub = self.hub
         if key == "all":
-            return LobbyFeed(viewer, self.hub.lobby)
+            return LobbyFeed(viewer, hub.lobby)
         if key == "me":
             user = (await in_thread(caller_of, self.scope)).user
-            return PersonFeed(
-                viewer, self.hub.people, user, lambda: in_thread(caller_of, self.scope)
-            )
-        return MarketFeed(viewer, self.hub.topics, key, shared.read_market)
+            return PersonFeed(viewer, hub.people, user, lambda: in_thread(caller_of, self.scope))
+        return MarketFeed(viewer, hub.topics, key, shared.read_market)
 
     def start_writing(self, viewer: Viewer) -> None:
         self.writer = asyncio.create_task(self._pump(viewer))

@@ -9,7 +9,7 @@ from markets.web.streams.sse import LobbyStream, MarketStream, PersonStream
 
 
 def streams(*, otherwise: Any) -> list[Any]:
-    """Return the routes of server-sent events, and `otherwise` for every other address."""
+    """Server-sent events, and `otherwise` for every other address."""
     return [
         path("api/v1/markets/stream", LobbyStream.as_asgi()),
         path("api/v1/markets/<int:market_id>/stream", MarketStream.as_asgi()),
@@ -19,5 +19,4 @@ def streams(*, otherwise: Any) -> list[Any]:
 
 
 def sockets() -> list[Any]:
-    """Return the routes of WebSockets."""
     return [path("ws/v1/stream", SocketStream.as_asgi()), re_path("", NoSocket.as_asgi())]

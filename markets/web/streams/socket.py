@@ -7,13 +7,13 @@ import structlog
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
-from django.http.request import split_domain_port, validate_host
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from markets.domain.errors import Invalid, Refused
 from markets.live import relay
 from markets.live.frames import Frame
 from markets.live.viewer import Viewer
+from markets.web.hot.layer import is_allowed_host
 from markets.web.streams.connection import Connection
 
 logger = structlog.get_logger("bellwether.live")
@@ -21,7 +21,7 @@ logger = structlog.get_logger("bellwether.live")
 MOST_FEEDS: Final = 1000  # of one connection
 MOST_COMMAND_CHARACTERS: Final = 64 * 1024
 MOST_COMMANDS_AT_ONCE: Final = 50
-MOST_COMMANDS_PER_SECOND: Final = 10  # in the long run; a faster client is disconnected
+MOST_COMMANDS_PER_SECOND: Final = 10  # in the long run; faster clients are disconnected
 
 # Close codes: RFC 6455 and https://www.iana.org/assignments/websocket
 POLICY_VIOLATION, INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER = 1008, 1011, 1012, 1013
@@ -31,7 +31,7 @@ MarketIds = Annotated[list[Number], Field(min_length=1, max_length=MOST_FEEDS)]
 
 
 class Command(BaseModel):
-    """A client's command, about `markets` or a `channel` unless it is a ping."""
+    """About `markets` or a `channel`, unless it is a ping."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,15 +45,13 @@ class Command(BaseModel):
     def keys(self) -> list[Any]:
         """Return the keys of the feeds. Raise Invalid."""
         if self.cmd != "ping" and (self.markets is None) == (self.channel is None):
-            raise Invalid(
-                markets='Give either markets (a list of ids, or "all") or channel ("me").'
-            )
+            choice = 'Give either markets (a list of ids, or "all") or channel ("me").'
+            raise Invalid(markets=choice)
         if self.markets is None:
             return [self.channel] if self.channel else []
         return ["all"] if self.markets == "all" else list(dict.fromkeys(self.markets))
 
     def after_position(self, key: Any) -> str | None:
-        """Return the position from which to resume a feed."""
         position = self.after if key == "me" else self.after_seq.get(key)
         return None if position is None else str(position)
 
@@ -62,8 +60,6 @@ class Command(BaseModel):
 
 
 class SocketStream(Connection, AsyncWebsocketConsumer):
-    """One viewer with any number of feeds."""
-
     async def connect(self) -> None:
         if not _is_same_origin(self.scope):
             await self.close()
@@ -89,7 +85,7 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
         self.allowance = min(MOST_COMMANDS_AT_ONCE, self.allowance + earned) - 1
         self.counted_at = now
         if self.allowance < 0:
-            self.viewer = None  # ignore the commands still in the queue
+            self.viewer = None  # ignore what is still in the queue
             self.hub.dismiss(viewer)
             await self.close(POLICY_VIOLATION)
             return
@@ -149,7 +145,7 @@ class SocketStream(Connection, AsyncWebsocketConsumer):
 
 
 def _parse(text: str | None) -> dict[str, Any]:
-    """Return the JSON object of a command. Raise Invalid."""
+    """Return a JSON object. Raise Invalid."""
     if text is None:
         raise Invalid(message="Commands are JSON texts, not binary.")
     if len(text) > MOST_COMMAND_CHARACTERS:
@@ -172,20 +168,18 @@ def _complain(viewer: Viewer, sent: dict[str, Any], code: str, detail: str, **mo
 
 
 def _is_same_origin(scope: Any) -> bool:
-    """Return whether a page of this site connects, or a program: only browsers send `Origin`."""
+    """Whether a page of this site connects, or a program: only browsers send `Origin`."""
     headers = dict(scope["headers"])
     origin = headers.get(b"origin", b"").decode("latin-1")
     if not origin or origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
-    host = headers.get(b"host", b"").decode("latin-1")
-    domain, _ = split_domain_port(host)
-    return origin in {f"http://{host}", f"https://{host}"} and validate_host(
-        domain, settings.ALLOWED_HOSTS
-    )
+    host = headers.get(b"host", b"")
+    scheme, _, rest = origin.partition("://")
+    return scheme in {"http", "https"} and rest == host.decode("latin-1") and is_allowed_host(host)
 
 
 class NoSocket(AsyncWebsocketConsumer):
-    """Any other address: refuse the handshake."""
+    """Refuses the handshake at any other address."""
 
     async def connect(self) -> None:
         await self.close()

@@ -19,21 +19,21 @@ from markets.web.streams.connection import Connection
 HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # nginx: pass every event on at once
+    (b"x-accel-buffering", b"no"),  # nginx: do not wait for more
 ]
 
 
 class Stream(Connection, AsyncHttpConsumer):
-    """A response that stays open: one viewer with one feed."""
+    """One viewer with one feed."""
 
     key = ""  # of the feed; empty for the market in the path
-    position = ""  # pattern of a position to resume from; empty for a stream without positions
+    position = ""  # pattern of a position to resume from; empty if there are none
 
     def encode(self, frame: Frame) -> bytes:
         return frame.sse
 
     async def http_request(self, message: dict[str, Any]) -> None:
-        """Begin the stream and return: no disconnect arrives while a handler runs."""
+        """Begin and return: no disconnect arrives while a handler runs."""
         if message.get("more_body"):
             return
         try:
@@ -54,9 +54,9 @@ class Stream(Connection, AsyncHttpConsumer):
         self.start_writing(viewer)
 
     def _after(self) -> str | None:
-        """Return the position to resume from, or None. Raise Invalid for a malformed parameter.
+        """Return the position to resume from. Raise Invalid for a malformed parameter.
 
-        A malformed `Last-Event-ID` starts from a snapshot: a browser cannot correct the header.
+        A malformed `Last-Event-ID` is ignored: a browser cannot correct it.
         """
         header = dict(self.scope["headers"]).get(b"last-event-id")
         if header is not None:

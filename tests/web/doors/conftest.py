@@ -29,7 +29,7 @@ from markets.models import (
     Tag,
 )
 from markets.services import keys
-from markets.services.reporting import request_report
+from markets.services.report_files import request_report
 from tests.support.clock import NOW
 from tests.support.database import emptied
 from tests.support.factory import make_market, order, resolve, trade, yes_no

@@ -43,15 +43,11 @@ Time = Annotated[
     AwareDatetime, BeforeValidator(_time_text), AfterValidator(lambda at: at.astimezone(UTC))
 ]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.SHELF_LENGTH)
-]
-Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.NAME_LENGTH)
-]
-Text = Annotated[str, StringConstraints(max_length=limits.TEXT_LENGTH)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Word = Annotated[Line, Field(max_length=limits.SHELF_LENGTH)]
+Name = Annotated[Line, Field(max_length=limits.NAME_LENGTH)]
+Text = Annotated[str, Field(max_length=limits.TEXT_LENGTH)]
 Tags = Annotated[list[Word], Field(max_length=limits.MOST_TAGS)]
-Reason = Annotated[str, StringConstraints(max_length=limits.REASON_LENGTH)]
 
 
 class In(Schema):
@@ -83,7 +79,7 @@ class Paging(Parameters):
 
 
 class OutcomeIn(In):
-    label: Annotated[str, StringConstraints(max_length=limits.LABEL_LENGTH)]
+    label: str = Field(max_length=limits.LABEL_LENGTH)
     probability: Amount | None = None
 
 
@@ -117,8 +113,10 @@ class MarketPatch(In):
     liquidity: Amount | None = None
     open_at: Time | None = None
     close_at: Time | None = None
-    reason: Reason = Field(
-        "", description="Why labels or criteria are corrected on which people have traded."
+    reason: str = Field(
+        "",
+        max_length=limits.REASON_LENGTH,
+        description="Why labels or criteria are corrected on which people have traded.",
     )
 
 
@@ -129,7 +127,7 @@ class WeightIn(In):
 
 class ResolveIn(In):
     outcome_id: int | None = Field(None, ge=0, le=2**63 - 1)
-    payouts: Annotated[list[WeightIn], Field(max_length=limits.MOST_OUTCOMES)] | None = None
+    payouts: list[WeightIn] | None = Field(None, max_length=limits.MOST_OUTCOMES)
     evidence_url: str = ""
     note: Text = ""
     dry_run: bool = False
@@ -173,7 +171,7 @@ class QuoteIn(In):
 
 
 class TradeIn(QuoteIn):
-    client_order_id: Annotated[str, Field(min_length=1, max_length=limits.ORDER_ID_LENGTH)]
+    client_order_id: str = Field(min_length=1, max_length=limits.ORDER_ID_LENGTH)
     max_cost: Amount | None = None
     min_proceeds: Amount | None = None
     max_price: Amount | None = None
@@ -194,9 +192,7 @@ class CandleFilters(Parameters):
 
 class KeyIn(In):
     name: Word
-    scopes: Annotated[
-        list[Literal["read", "trade", "staff"]], Field(min_length=1, max_length=3)
-    ] = ["read"]
+    scopes: list[Literal["read", "trade", "staff"]] = Field(["read"], min_length=1, max_length=3)
     expires_at: Time | None = None
 
 

@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 T = TypeVar("T")
 
-
 DECIMAL = {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,6})?$", "examples": ["12.5"]}
 Decimal = Annotated[str, WithJsonSchema(DECIMAL)]
 Statuses = Literal["draft", "scheduled", "active", "paused", "closed", "resolved", "cancelled"]
@@ -126,17 +125,11 @@ class QuoteOut(Schema):
     seq: int
 
 
-class TradeOut(Schema):
+class TradeOut(QuoteOut):
     id: int
     market_id: int
     outcome_id: int
     side: Literal["buy", "sell"]
-    shares: Decimal
-    cost: Decimal
-    average_price: Decimal
-    price_before: Decimal
-    price_after: Decimal
-    seq: int
     at: datetime
 
 
@@ -192,19 +185,15 @@ class MeOut(Schema):
     realised_profit: Decimal
 
 
-class PositionOut(Schema):
+class PositionOut(HeldOut):
     market_id: int
     slug: str
     name: str
     status: Statuses
-    outcome_id: int
     label: str
-    shares: Decimal
-    cost_basis: Decimal
     price: Decimal
     value: Decimal
     open_profit: Decimal
-    realised_profit: Decimal
     payout: Decimal
 
 
