@@ -4,7 +4,7 @@ A payload with a field too many or too few cannot be made, so the log holds none
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from markets.domain.event_types import EventType
@@ -16,8 +16,7 @@ class Payload:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields without those that are None; `from_` becomes `from`."""
-        values = {field.name.rstrip("_"): getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name.rstrip("_"): value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
@@ -65,13 +64,13 @@ class Hub:
             topic.hear(frame)
         self.lobby.hear(frame)
 
-    async def check(self, now: datetime) -> None:
+    async def check(self) -> None:
         """Find what the doorbell lost."""
         if self.topics:
             for market_id, seq in (await in_thread(markets.heads, list(self.topics))).items():
                 if topic := self.topics.get(market_id):
                     topic.advance(seq)
-        await self.lobby.check(now)
+        await self.lobby.check()
         if self.people:
             for user_id, cursor in (await in_thread(own.heads, list(self.people))).items():
                 for feed in self.people.get(user_id, ()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from markets.infra.threads import in_thread
@@ -11,10 +10,11 @@ from markets.live.frames import Frame, market_frame
 from markets.live.viewer import Feed, Viewer
 from markets.presenters.event import present_event
 from markets.presenters.market import present_market_in_short
-from markets.selectors import history, markets
+from markets.selectors import markets
+from markets.selectors.feed import current_horizon, newest_since
 
 SECONDS_BETWEEN_ROUNDS: Final = 0.2
-CHECK_OVERLAP: Final = timedelta(seconds=15)  # a check looks so far back
+KNOWN_SECONDS: Final = 30.0  # for which a check may repeat what a snapshot said
 MOST_SNAPSHOT_MARKETS: Final = 500
 SNAPSHOT_SECONDS: Final = 1.0  # for which new viewers share a snapshot
 
@@ -22,6 +22,7 @@ SNAPSHOT_SECONDS: Final = 1.0  # for which new viewers share a snapshot
 class Snapshot(NamedTuple):
     frame: Frame
     seqs: dict[int, int]  # by market id
+    horizon: int  # of the reading (selectors/feed.py)
 
 
 class Lobby:
@@ -39,6 +40,7 @@ class Lobby:
         self.snapshot: asyncio.Task[Snapshot] | None = None
         self.snapshot_at = 0.0  # loop time
         self.since_snapshot: dict[int, Frame] = {}  # newest, by market id
+        self.horizon: int | None = None  # of the last reading
 
     def hear(self, frame: Frame) -> None:
         if not self.feeds or frame.seq <= self.seqs.get(frame.market_id, -1):
@@ -71,7 +73,8 @@ class Lobby:
         since = self.since_snapshot
         snapshot = await asyncio.shield(task)
         feed.known = snapshot.seqs
-        feed.known_until = now + 2 * CHECK_OVERLAP.total_seconds()
+        feed.known_until = now + KNOWN_SECONDS
+        self.horizon = self.horizon or snapshot.horizon
         feed.put(since)
         return snapshot.frame
 
@@ -82,11 +85,12 @@ class Lobby:
                 self.round.cancel()
             self._reset()
 
-    async def check(self, now: datetime) -> None:
+    async def check(self) -> None:
         """Find what the doorbell lost."""
-        if not self.feeds:
+        if self.horizon is None:
             return
-        for event in await in_thread(history.newest_since, now - CHECK_OVERLAP):
+        events, self.horizon = await in_thread(newest_since, self.horizon)
+        for event in events:
             self.hear(market_frame(present_event(event)))
         clock = asyncio.get_running_loop().time()
         for feed in self.feeds:
@@ -124,6 +128,7 @@ class LobbyFeed(Feed):
 
 
 def _snapshot() -> Snapshot:
+    horizon = current_horizon()
     found = markets.lively(most=MOST_SNAPSHOT_MARKETS + 1)
     shown = found[:MOST_SNAPSHOT_MARKETS]
     message = {
@@ -131,4 +136,4 @@ def _snapshot() -> Snapshot:
         "complete": len(found) == len(shown),
         "markets": [present_market_in_short(market) for market in shown],
     }
-    return Snapshot(Frame(message), {market.pk: market.seq for market in shown})
+    return Snapshot(Frame(message), {market.pk: market.seq for market in shown}, horizon)

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 import structlog
 from channels.layers import channel_layers
-from django.utils import timezone
 
 from markets.live.doorbell import GROUP, LAYER, listeners
 from markets.live.hub import Hub
@@ -31,7 +30,7 @@ class Relay:
         self.tasks = [
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._every(1.0, self.hub.tick)),
-            asyncio.create_task(self._every(CHECK_SECONDS, lambda: self.hub.check(timezone.now()))),
+            asyncio.create_task(self._every(CHECK_SECONDS, self.hub.check)),
             asyncio.create_task(self._every(RECHECK_SECONDS, self.hub.recheck)),
         ]
         with contextlib.suppress(ValueError):  # not the main thread

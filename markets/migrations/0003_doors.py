@@ -107,6 +107,7 @@ class Migration(migrations.Migration):
                 help_text="Of what wrote it or its predecessor: with the id, the order to read in.",
             ),
         ),
+        migrations.RemoveIndex(model_name="event", name="event_at"),
         migrations.AddIndex(
             model_name="event", index=models.Index(fields=["transaction", "id"], name="event_feed")
         ),

@@ -45,7 +45,6 @@ class Event(models.Model):
         constraints = [unique("event_seq_once", "market", "seq")]
         indexes = [
             models.Index(fields=["id"], condition=Q(pending=True), name="event_pending"),
-            models.Index(fields=["at"], name="event_at"),
             models.Index(fields=["transaction", "id"], name="event_feed"),
         ]
 

@@ -8,6 +8,7 @@ larger of its own id and its predecessor's: within a market the feed has the ord
 
 from collections.abc import Sequence
 
+from django.db import connection
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
@@ -32,3 +33,22 @@ def events_after(cursor: Cursor, *, limit: int, types: Sequence[str] = ()) -> li
     if types:
         found = found.filter(type__in=types)
     return list(found.select_related("market").order_by("transaction", "id")[:limit])
+
+
+def newest_since(horizon: int) -> tuple[list[Event], int]:
+    """Return the newest event of each public market that no reader saw at `horizon`, and a new one.
+
+    A horizon is the oldest transaction that ran at a reading: what was not visible then has a
+    transaction id as large or larger. At most 5,000 markets.
+    """
+    new_horizon = current_horizon()  # before the reading, so that nothing falls between
+    unseen: RawSQL = RawSQL("markets_event.transaction >= %s::xid8", [str(horizon)], BooleanField())
+    found = Event.objects.filter(unseen, market__public=True).order_by("market_id", "-seq")
+    return list(found.distinct("market_id")[:5000]), new_horizon
+
+
+def current_horizon() -> int:
+    """Return the oldest transaction that is running now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())")
+        return int(cursor.fetchone()[0])

@@ -29,12 +29,6 @@ def events_after(market_id: int, seq: int, *, limit: int) -> list[Event]:
     return list(found.order_by("seq")[:limit])
 
 
-def newest_since(at: datetime) -> list[Event]:
-    """Return the newest event since `at` of up to 5,000 public markets."""
-    recent = Event.objects.filter(at__gte=at, market__public=True)
-    return list(recent.order_by("market_id", "-seq").distinct("market_id")[:5000])
-
-
 def event_page(
     market_id: int, *, after_seq: int, limit: int, cursor: str | None, drafts: bool = False
 ) -> Page[Event]:

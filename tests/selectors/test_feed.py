@@ -143,3 +143,16 @@ def test_what_was_said_of_a_draft_is_not_in_the_feed(make_market):
 def test_any_cursor_can_be_read_from(make_market, cursor):
     make_market()
     assert len(read(cursor)[0]) in {0, 1}
+
+
+def test_a_check_of_all_markets_finds_what_committed_late(make_market):
+    first, second = make_market("First?"), make_market("Second?")
+    horizon = feed.current_horizon()
+    slow = Slow(changed(first, "Late?"))
+    rename(second, "Early?")
+    found, horizon = feed.newest_since(horizon)
+    assert [(event.market_id, event.seq) for event in found] == [(second.pk, 2)]
+    slow.commit()
+    found, horizon = feed.newest_since(horizon)
+    assert (first.pk, 2) in [(event.market_id, event.seq) for event in found]
+    assert feed.newest_since(horizon)[0] == []
