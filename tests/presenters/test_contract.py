@@ -15,7 +15,7 @@ from markets.models import Market
 from markets.services import resolution
 from markets.tasks import reactions
 from markets.web.api.root import api
-from markets.web.api.schemas.responses import EventOut
+from markets.web.api.schemas.market import EventOut
 from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import bearer, key_for
@@ -179,7 +179,7 @@ async def test_every_answer_has_the_keys_of_its_schema(client, world_in_use):
 
 
 async def test_the_answers_of_a_markets_life_have_them_too(staff):
-    from markets.web.api.schemas.responses import MarketOut
+    from markets.web.api.schemas.market import MarketOut
 
     for verbs in (
         ["schedule", "open", "close", "cancel"],
@@ -195,7 +195,7 @@ async def test_the_answers_of_a_markets_life_have_them_too(staff):
 
 
 async def test_a_draft_is_presented_like_any_other(staff, make_market):
-    from markets.web.api.schemas.responses import MarketOut
+    from markets.web.api.schemas.market import MarketOut
 
     market: Market = await in_thread(make_market, "Secret?", status="draft")
     compare(MarketOut, (await staff.get(f"/api/v1/markets/{market.pk}")).json())

@@ -13,8 +13,14 @@ from markets.presenters.event import present_event
 from markets.presenters.market import present_market
 from markets.selectors import catalogue, history, markets
 from markets.web.api import answers
-from markets.web.api.schemas.requests import EventFilters, MarketFilters
-from markets.web.api.schemas.responses import EventsOut, MarketOut, MarketsOut, ShelvesOut
+from markets.web.api.schemas.market import (
+    EventFilters,
+    EventsOut,
+    MarketFilters,
+    MarketOut,
+    MarketsOut,
+    ShelvesOut,
+)
 from markets.web.auth import ApiRequest, anybody
 
 router = Router(tags=["markets"], auth=anybody)

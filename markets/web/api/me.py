@@ -21,15 +21,16 @@ from markets.selectors import portfolio
 from markets.selectors.pages import page
 from markets.services import keys
 from markets.web.api import answers
-from markets.web.api.schemas.requests import KeyIn, Paging
-from markets.web.api.schemas.responses import (
+from markets.web.api.schemas.base import Paging
+from markets.web.api.schemas.own import (
+    KeyIn,
     KeyMadeOut,
     KeysOut,
     MeOut,
-    OwnTradesOut,
     PositionsOut,
     StatementOut,
 )
+from markets.web.api.schemas.trading import OwnTradesOut
 from markets.web.auth import ApiRequest, needs
 
 router = Router(tags=["me"], auth=needs("read"))

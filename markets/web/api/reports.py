@@ -16,8 +16,7 @@ from markets.presenters.report import present_report
 from markets.selectors import reports
 from markets.services.report_files import request_report
 from markets.web.api import answers
-from markets.web.api.schemas.requests import ReportIn
-from markets.web.api.schemas.responses import ReportOut
+from markets.web.api.schemas.own import ReportIn, ReportOut
 from markets.web.auth import ApiRequest, needs
 from markets.web.problems import problem
 

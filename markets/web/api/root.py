@@ -9,7 +9,7 @@ from markets.web import problems
 
 # `staff` adds its routes to the router of `markets`.
 from markets.web.api import markets, me, reports, staff, trading  # noqa: F401
-from markets.web.api.schemas.responses import ProblemOut
+from markets.web.api.schemas.own import ProblemOut
 
 ALWAYS = (400, 401, 403, 404, 422, 429, 500)
 WITH_BODY = (409, 412, 413, 428)

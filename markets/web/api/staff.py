@@ -21,16 +21,18 @@ from markets.selectors import markets
 from markets.services import catalogue, importing, lifecycle, resolution
 from markets.web.api import answers
 from markets.web.api.markets import MarketId, router
-from markets.web.api.schemas.requests import (
+from markets.web.api.schemas.market import (
     CancelIn,
     ImportOptions,
+    ImportOut,
     MarketIn,
+    MarketOut,
     MarketPatch,
     NothingIn,
     OutcomeIn,
     ResolveIn,
+    SettlementOut,
 )
-from markets.web.api.schemas.responses import ImportOut, MarketOut, SettlementOut
 from markets.web.auth import ApiRequest, needs
 
 IF_MATCH = {

@@ -21,12 +21,16 @@ from markets.selectors.pages import page
 from markets.services import trading
 from markets.web.api import answers
 from markets.web.api.markets import MarketId
-from markets.web.api.schemas.requests import CandleFilters, HistoryFilters, Paging, QuoteIn, TradeIn
-from markets.web.api.schemas.responses import (
+from markets.web.api.schemas.base import Paging
+from markets.web.api.schemas.trading import (
+    CandleFilters,
     CandlesOut,
+    HistoryFilters,
     PlacedOut,
     PriceHistoryOut,
+    QuoteIn,
     QuoteOut,
+    TradeIn,
     TradesOut,
 )
 from markets.web.auth import ApiRequest, anybody, needs
