@@ -10,10 +10,10 @@ from markets.web.pages.views import nothing_here
 handler500 = "markets.web.pages.views.server_error"
 
 urlpatterns = [
+    path("api/v1/", api.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     # Django would name the page of any draft to whoever may enter the admin
     path("admin/r/<path:row>", nothing_here),
     path("admin/", admin.site.urls),
-    path("api/v1/", api.urls),
     path("", include("markets.urls")),
 ]

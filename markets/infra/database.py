@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from django.db import OperationalError, connection
 from psycopg.errors import LockNotAvailable
@@ -9,15 +10,20 @@ from psycopg.errors import LockNotAvailable
 from markets.domain.errors import Busy
 
 
+def raise_busy(error: OperationalError) -> NoReturn:
+    """Raise Busy when a row was locked for longer than the lock timeout, or else the error."""
+    if isinstance(error.__cause__, LockNotAvailable):
+        raise Busy from error
+    raise error
+
+
 @contextmanager
 def busy_when_locked() -> Iterator[None]:
-    """Raise Busy when a row stays locked for longer than the lock timeout."""
+    """Turn a lock timeout in the block into Busy."""
     try:
         yield
     except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            raise Busy from error
-        raise
+        raise_busy(error)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.types.numeric import Int8
 
 from markets import events
@@ -18,7 +18,7 @@ from markets.domain.orders import Order, Quote
 from markets.domain.pricing import Book
 from markets.domain.time import time_text
 from markets.events.payloads import Traded
-from markets.infra.database import busy_when_locked
+from markets.infra.database import raise_busy
 from markets.infra.request_context import current_request_id
 from markets.models import Market, Trade
 from markets.services import ledger, trade_sql
@@ -179,8 +179,11 @@ def _run(statement: str, parameters: Mapping[str, Any]) -> Any:
     """Return the row, or None. Unlike Django's cursor, prepare the statement."""
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
-    with busy_when_locked(), connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchone()
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+            return cursor.execute(statement, parameters, prepare=True).fetchone()
+    except OperationalError as error:
+        raise_busy(error)
 
 
 def _earlier(trade_id: int, digest: bytes) -> Trade:
