@@ -11,11 +11,14 @@ from markets.services import catalogue, lifecycle
 from tests.support.clock import NOW
 from tests.support.factory import order, rename, trade, yes_no
 from tests.support.people import person
+from tests.support.reactions import wait_until_told
 from tests.support.threads import together
 
 
-def read(cursor=feed.START, limit=100, **facts):
+def read(cursor=feed.START, limit=100, *, wait=True, **facts):
     """The names of what is next, as (market, seq), and the cursor behind it."""
+    if wait:
+        wait_until_told()
     found = feed.events_after(cursor, limit=limit, **facts)
     return [(event.market_id, event.seq) for event in found], feed.cursor_of(
         found[-1]
@@ -56,7 +59,7 @@ def test_what_commits_late_is_neither_missed_nor_told_twice(make_market):
     assert begin == [(first.pk, 1), (second.pk, 1)]
     slow = Slow(changed(first, "Late?"))  # it has its ids, and has not committed
     rename(second, "Early?")
-    assert read(cursor)[0] == [], "what lies behind a running transaction waits"
+    assert read(cursor, wait=False)[0] == [], "what lies behind a running transaction waits"
     late = Event.objects.get(market=second, seq=2)
     slow.commit()
     heard, cursor = read(cursor)
@@ -92,7 +95,7 @@ def test_a_reader_in_small_steps_hears_each_event_once_while_many_write(make_mar
         nonlocal cursor
         while True:
             ended = writing.is_set()
-            found, cursor = read(cursor, limit=3)
+            found, cursor = read(cursor, limit=3, wait=False)
             heard.extend(found)
             if ended and not found:
                 break
@@ -101,6 +104,7 @@ def test_a_reader_in_small_steps_hears_each_event_once_while_many_write(make_mar
     reader = threading.Thread(target=follow)
     reader.start()
     together(4, write)
+    wait_until_told()
     writing.set()
     reader.join(30)
     assert sorted(heard) == sorted(Event.objects.values_list("market_id", "seq"))
@@ -155,4 +159,6 @@ def test_a_check_of_all_markets_finds_what_committed_late(make_market):
     slow.commit()
     found, horizon = feed.newest_since(horizon)
     assert (first.pk, 2) in [(event.market_id, event.seq) for event in found]
+    wait_until_told()
+    found, horizon = feed.newest_since(horizon)
     assert feed.newest_since(horizon)[0] == []

@@ -10,6 +10,7 @@ from tests.support.factory import make_market as make
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import person
 from tests.support.processes import wait_for
+from tests.support.reactions import wait_until_told
 from tests.support.threads import together
 
 
@@ -25,6 +26,7 @@ def heard(monkeypatch):
 def buy(trader, market, count=1):
     for _ in range(count):
         trade(trader, market, order(yes_no(market)[0], shares=1_000_000))
+    wait_until_told()
 
 
 def test_every_kind_of_event_has_its_reactions():
