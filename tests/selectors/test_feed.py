@@ -151,6 +151,7 @@ def test_any_cursor_can_be_read_from(make_market, cursor):
 
 def test_a_check_of_all_markets_finds_what_committed_late(make_market):
     first, second = make_market("First?"), make_market("Second?")
+    wait_until_told()
     horizon = feed.current_horizon()
     slow = Slow(changed(first, "Late?"))
     rename(second, "Early?")
