@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -42,6 +43,12 @@ class ServiceForm(forms.ModelForm):
 class BaseAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        if all(pk.isdecimal() for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            return super().response_action(request, queryset)
+        messages.error(request, "Choose rows of this list.")
+        return None
 
 
 class ServiceAdmin(BaseAdmin):

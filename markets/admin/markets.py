@@ -80,6 +80,10 @@ class MarketForm(ServiceForm):
         values = {name: self.cleaned_data[name] for name in names - {"version", "reason"}}
         for name in values.keys() & convert:
             values[name] = convert[name](values[name])
+        for name in values.keys() & {"description", "resolution_criteria"}:
+            values[name] = values[name].replace("\r\n", "\n")  # browsers send both
+            if values[name] == getattr(self.instance, name).replace("\r\n", "\n"):
+                values[name] = getattr(self.instance, name)
         return cast(MarketChanges, values)
 
 
@@ -113,17 +117,23 @@ class OutcomeFormSet(BaseInlineFormSet):
         ]
 
 
+PRIOR = amount("probability", "Probability at the start")
+
+
 class OutcomeInline(TabularInline):
     model = Outcome
     form = OutcomeForm
     formset = OutcomeFormSet
-    fields = ["label", "probability", "price"]
-    readonly_fields = ["price"]
+    readonly_fields = ["price", PRIOR]
     extra = 0
     max_num = 20
 
     def get_extra(self, request: HttpRequest, obj: Market | None = None, **kwargs: Any) -> int:
         return 0 if obj else 2
+
+    def get_fields(self, request: HttpRequest, obj: Market | None = None) -> list[Any]:
+        editing = self.has_change_permission(request, obj)
+        return ["label", "probability" if editing else PRIOR, "price"]
 
     @admin.display(description="Price now")
     def price(self, outcome: Outcome) -> str:
@@ -234,7 +244,7 @@ class MarketAdmin(ServiceAdmin):
             actor=actor,
             now=now,
             changes=written,
-            expected_version=form.cleaned_data["version"],
+            expected_version=form.cleaned_data["version"] or 0,  # a form without one is refused
             reason=form.cleaned_data.get("reason", ""),
         )
 

@@ -42,7 +42,8 @@ if admin.site.is_registered(User):  # a custom user model brings its own admin
 
 
 def _outranks(request: HttpRequest, user: Any) -> bool:
-    return user is None or request.user.is_superuser or not user.is_superuser
+    """Return whether the user is no other member of staff, whose rights a password would give."""
+    return user in {None, request.user} or request.user.is_superuser or not user.is_staff
 
 
 @admin.register(Group)

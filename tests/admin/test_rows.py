@@ -147,3 +147,67 @@ def test_who_may_change_people_gives_nobody_rights(alice):
         client.post(f"/admin/auth/user/{alice.pk}/password/", {"password1": "x"}).status_code == 403
     )
     assert "Save" not in words(client.get(f"/admin/auth/user/{alice.pk}/change/"))
+
+
+def test_who_may_change_people_takes_over_no_member_of_staff(world):
+    clerk, boss = person("clerk", is_staff=True), person("boss", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "view_user"]))
+    client = Client()
+    client.force_login(clerk)
+    page = f"/admin/auth/user/{boss.pk}"
+    assert client.post(f"{page}/password/", {"password1": "x"}).status_code == 403
+    assert client.post(f"{page}/change/", {"username": "mine"}).status_code == 403
+    assert client.get(f"/admin/auth/user/{person('trader').pk}/password/").status_code == 200
+
+
+def browser_sends(page):
+    """The form as a browser sends it back: the lines of a text end in CR LF."""
+    html = page.content.decode()
+    texts = re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>\s?(.*?)</textarea>', html, re.DOTALL)
+    return {name: text.replace("\n", "\r\n") for name, text in texts}
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_the_ends_of_lines_are_no_edit(staff, make_market, bob, ends):
+    market = make_market(resolution_criteria=f"First.{ends}Second.", description=f"One.{ends}Two.")
+    trade(bob, market, order(yes_no(market)[0]))
+    url = f"/admin/markets/market/{market.pk}/change/"
+    sent = {
+        "name": market.name,
+        "liquidity": "100",
+        "version": "1",
+        **browser_sends(staff.get(url)),
+    }
+    forms = {"outcomes-TOTAL_FORMS": "0", "outcomes-INITIAL_FORMS": "0"}
+    forms |= {"events-TOTAL_FORMS": "0", "events-INITIAL_FORMS": "0"}
+    forms |= {"open_at_0": "2026-03-01", "open_at_1": "12:00:00"}
+    answer = staff.post(url, {**sent, **forms, "source_url": "https://example.org/x"})
+    assert answer.status_code == 302, words(answer)
+    changes = market.events.last().payload["changes"]
+    assert {"description", "resolution_criteria"} & set(changes) == set()
+
+
+def test_a_form_without_a_version_overwrites_nothing(staff, market):
+    url = f"/admin/markets/market/{market.pk}/change/"
+    forms = {"outcomes-TOTAL_FORMS": "0", "outcomes-INITIAL_FORMS": "0"}
+    forms |= {"events-TOTAL_FORMS": "0", "events-INITIAL_FORMS": "0"}
+    answer = staff.post(url, {"name": "Overwritten?", "liquidity": "100", "version": "", **forms})
+    assert answer.status_code == 200
+    market.refresh_from_db()
+    assert market.name == "Will it rain?"
+
+
+def test_a_viewer_reads_the_first_prices_as_decimals(market):
+    viewer = person("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client = Client()
+    client.force_login(viewer)
+    text = words(client.get(f"/admin/markets/market/{market.pk}/change/"))
+    assert "0.5" in text
+    assert "500000" not in text
+
+
+def test_rows_that_are_none_are_refused(staff, market):
+    sent = {"action": "pause", "_selected_action": ["abc"], "index": "0"}
+    answer = staff.post("/admin/markets/market/", sent, follow=True)
+    assert "Choose rows of this list." in words(answer)

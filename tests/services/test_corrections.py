@@ -73,3 +73,10 @@ async def test_the_api_takes_the_reason_and_names_the_field(staff, traded):
     assert edited.json()["resolution_criteria"] == "As the office says."
     log = (await staff.get(f"{url}/events")).json()["items"]
     assert log[-1]["reason"] == "A mistake."
+
+
+def test_labels_do_not_change_places_under_those_who_hold_them(traded):
+    swapped = {"outcomes": [OutcomeDraft("No", 500_000), OutcomeDraft("Yes", 500_000)]}
+    with pytest.raises(Invalid, match="cannot change places"):
+        edit(traded, swapped, "A mistake.")
+    assert [outcome.label for outcome in yes_no(traded)] == ["Yes", "No"]
