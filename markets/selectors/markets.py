@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from markets.domain.errors import NotFound
 from markets.models import Category, Market, Tag
@@ -44,6 +44,12 @@ def lively(*, most: int) -> list[Market]:
     """Return the public markets with the newest events."""
     recent = Market.objects.public().order_by("-active_at", "-id").prefetch_related("outcomes")
     return list(recent.defer("search_vector", "description", "resolution_criteria")[:most])
+
+
+def public_categories() -> QuerySet[Category]:
+    """Return the categories with public markets, uncounted: counting reads every market."""
+    public = Market.objects.public().filter(category=OuterRef("pk"))
+    return Category.objects.filter(Exists(public)).order_by("name")
 
 
 def categories() -> list[dict[str, Any]]:

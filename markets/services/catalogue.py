@@ -206,10 +206,9 @@ def _apply_outcomes(market: Market, after: list[tuple[str, int]]) -> list[tuple[
     rows = list(market.outcomes.all())
     before = [(row.label, row.probability) for row in rows]
     if [prior for _, prior in before] == [prior for _, prior in after]:
-        labels = [label for label, _ in after]
-        if market.trade_count and any(
-            row.label in labels[:i] + labels[i + 1 :] for i, row in enumerate(rows)
-        ):
+        places = {label: place for place, (label, _) in enumerate(after)}
+        swapped = any(places.get(row.label, place) != place for place, row in enumerate(rows))
+        if swapped and market.trade_count:
             raise Invalid(outcomes="People hold these outcomes: their labels cannot change places.")
         for row, (label, _) in zip(rows, after, strict=True):
             row.label = label

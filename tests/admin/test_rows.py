@@ -160,6 +160,13 @@ def test_who_may_change_people_takes_over_no_member_of_staff(world):
     assert client.get(f"/admin/auth/user/{person('trader').pk}/password/").status_code == 200
 
 
+NO_INLINES = {  # the rows of outcomes and events stay as they are
+    f"{prefix}-{count}_FORMS": "0"
+    for prefix in ("outcomes", "events")
+    for count in ("TOTAL", "INITIAL")
+}
+
+
 def browser_sends(page):
     """The form as a browser sends it back: the lines of a text end in CR LF."""
     html = page.content.decode()
@@ -178,10 +185,10 @@ def test_the_ends_of_lines_are_no_edit(staff, make_market, bob, ends):
         "version": "1",
         **browser_sends(staff.get(url)),
     }
-    forms = {"outcomes-TOTAL_FORMS": "0", "outcomes-INITIAL_FORMS": "0"}
-    forms |= {"events-TOTAL_FORMS": "0", "events-INITIAL_FORMS": "0"}
-    forms |= {"open_at_0": "2026-03-01", "open_at_1": "12:00:00"}
-    answer = staff.post(url, {**sent, **forms, "source_url": "https://example.org/x"})
+    opened = {"open_at_0": "2026-03-01", "open_at_1": "12:00:00"}
+    answer = staff.post(
+        url, {**sent, **opened, **NO_INLINES, "source_url": "https://example.org/x"}
+    )
     assert answer.status_code == 302, words(answer)
     changes = market.events.last().payload["changes"]
     assert {"description", "resolution_criteria"} & set(changes) == set()
@@ -189,9 +196,9 @@ def test_the_ends_of_lines_are_no_edit(staff, make_market, bob, ends):
 
 def test_a_form_without_a_version_overwrites_nothing(staff, market):
     url = f"/admin/markets/market/{market.pk}/change/"
-    forms = {"outcomes-TOTAL_FORMS": "0", "outcomes-INITIAL_FORMS": "0"}
-    forms |= {"events-TOTAL_FORMS": "0", "events-INITIAL_FORMS": "0"}
-    answer = staff.post(url, {"name": "Overwritten?", "liquidity": "100", "version": "", **forms})
+    answer = staff.post(
+        url, {"name": "Overwritten?", "liquidity": "100", "version": "", **NO_INLINES}
+    )
     assert answer.status_code == 200
     market.refresh_from_db()
     assert market.name == "Will it rain?"

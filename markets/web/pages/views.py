@@ -49,7 +49,7 @@ def _home(request: HttpRequest) -> HttpResponse:
         "page": page,
         "text": text,
         "category": category,
-        "categories": markets.categories(),
+        "categories": markets.public_categories(),
         "sort": sort,
         "sorts": SORTS,
         "more": page.next and "?" + urlencode({k: v for k, v in query.items() if v}),
