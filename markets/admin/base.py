@@ -1,5 +1,6 @@
 """What the admins share: saving through services, columns of amounts, permissions."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
@@ -43,6 +45,14 @@ class ServiceForm(forms.ModelForm):
 class BaseAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show or save a form. Django's lists that complete themselves fail at ids of no row."""
+        for name in self.autocomplete_fields:
+            values = ",".join([*request.GET.getlist(name), *request.POST.getlist(name)])
+            if not re.fullmatch(r"[\d,]*", values) or re.search(r"\d{19}", values):
+                raise BadRequest(f"{name}: choose from the list.")
+        return super().changeform_view(request, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if all(pk.isdecimal() for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):

@@ -1,23 +1,36 @@
 """The ledger, trades and positions, and the action that grants credits."""
 
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline, StaffRequest, amount, asks, beside
+from markets.admin.base import (
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    ServiceAdmin,
+    ServiceForm,
+    StaffRequest,
+    amount,
+    asks,
+    beside,
+)
 from markets.domain.amounts import MICRO, to_text
-from markets.domain.errors import AlreadyDone, Refused
+from markets.domain.errors import AlreadyDone, Invalid, Refused
 from markets.domain.limits import REASON_LENGTH
 from markets.domain.permissions import Permission
 from markets.models import Account, AuditRun, JournalEntry, Position, Posting, Resolution, Trade
 from markets.services import ledger
+
+User = get_user_model()
 
 
 class GrantFields(forms.Form):
@@ -38,17 +51,50 @@ class GrantForm(ActionForm):
     )
 
 
+_ACCOUNT = ("kind", "user", "market", amount("balance", "Credits"))
+
+
+class AccountForm(ServiceForm):
+    """Opens an account for somebody who has not traded yet."""
+
+    username = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of somebody who has not traded yet. The account opens with the starting grant; "
+        "more credits are an action of the list.",
+    )
+
+    class Meta:
+        model = Account
+        fields: tuple[str, ...] = ()
+
+
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(ReadOnlyAdmin, ServiceAdmin):
+    form = AccountForm
     list_display = ["__str__", "kind", amount("balance", "Credits")]
     list_filter = ["kind"]
     list_select_related = ["user", "market"]
     search_fields = ["user__username", "market__name"]
     ordering = ["-id"]
-    fields = ("kind", "user", "market", amount("balance", "Credits"))
     action_form = GrantForm
     actions = ["grant"]
     has_grant_permission = asks(Permission.GRANT_CREDITS)
+    has_add_permission = has_grant_permission
+
+    def get_fields(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        return _ACCOUNT if obj else ("username",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> Any:
+        return _ACCOUNT if obj else ()
+
+    def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Account:
+        name = form.cleaned_data["username"]
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise Invalid(username=f"Nobody has the username {name!r}.")
+        if Account.objects.filter(user=user).exists():
+            raise Invalid(username=f"{name} has an account already: find it in the list.")
+        return ledger.add_account(user=user, now=timezone.now())
 
     @admin.action(description="Grant (or take) credits, with a reason", permissions=["grant"])
     def grant(self, request: StaffRequest, accounts: QuerySet[Account]) -> None:

@@ -218,3 +218,21 @@ def test_rows_that_are_none_are_refused(staff, market):
     sent = {"action": "pause", "_selected_action": ["abc"], "index": "0"}
     answer = staff.post("/admin/markets/market/", sent, follow=True)
     assert "Choose rows of this list." in words(answer)
+
+
+@pytest.mark.parametrize("junk", ["abc", "-1", "9" * 30, "\x00"])
+@pytest.mark.parametrize("field", ["category", "tags"])
+def test_a_category_or_tag_that_is_no_number_is_a_bad_request(staff, market, field, junk):
+    path = f"/admin/markets/market/{market.pk}/change/"
+    sent = {"name": market.name, "version": market.version, field: junk}
+    for answer in (staff.post(path, sent), staff.get("/admin/markets/market/add/", {field: junk})):
+        assert answer.status_code == 400
+    market.refresh_from_db()
+    assert market.seq == 1
+
+
+def test_a_second_account_for_one_person_is_refused(staff, bob):
+    ledger.open_account(user=bob, now=NOW)
+    page = staff.post("/admin/markets/account/add/", {"username": "bob"})
+    assert "bob has an account already" in words(page)
+    assert Account.objects.filter(user=bob).count() == 1

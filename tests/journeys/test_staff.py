@@ -174,6 +174,21 @@ def test_a_grant_that_cannot_be_says_what_to_do_and_changes_nothing(
     assert not JournalEntry.objects.filter(actor=alice).exists()
 
 
+def test_somebody_who_never_traded_is_given_an_account_and_then_credits(server, alice, bob, page):
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Accounts")
+    page.get_by_role("link", name="Add account").click()
+    page.get_by_label("Username").fill("bop")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Nobody has the username 'bop'")).to_be_visible()
+    picture(page, "account-add")
+    page.get_by_label("Username").fill("bob")
+    page.get_by_role("button", name="Save", exact=True).click()
+    choose(page, "trader bob", "Grant", Credits="5", Reason="Welcome").click()
+    expect(page.get_by_role("row", name="trader bob")).to_contain_text("1005")
+    assert balance(bob) == 1005 * MICRO
+
+
 def test_only_traders_are_given_credits(server, alice, market, page):
     held = Account.objects.get(market=market).balance
     sign_in_by_hand(page, server, "alice")
