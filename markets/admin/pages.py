@@ -1,0 +1,107 @@
+"""Pages of the admin of two steps: a form is filled in, then what it will do is confirmed."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.generic import FormView
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.views import UnfoldModelAdminViewMixin
+
+from markets.admin.base import StaffRequest
+from markets.domain.errors import Invalid, Refused
+from markets.domain.permissions import Permission, may
+
+
+class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
+    """A form (step 1), what will happen (step 2), and one confirmation, for what was shown only.
+
+    A subclass says what the page is for by the attributes, `preview`, `basis` and `act`.
+    """
+
+    permission: Permission
+    verb: str  # on the button that confirms: "Resolve"
+    title: str  # of the page, and of the button that leads here
+    icon = ""
+    variant = ActionVariant.DEFAULT
+    template_name = "admin/confirmed.html"
+    preview_template: str
+    form_template = ""  # shown above the fields
+    request: StaffRequest
+
+    @property
+    def button(self) -> str:
+        return "danger" if self.variant == ActionVariant.DANGER else "primary"
+
+    def has_permission(self) -> bool:
+        return may(self.request.user, self.permission)
+
+    def preview(self, form: forms.Form) -> dict[str, Any]:
+        """Return the context of `preview_template`. Raise Refused if `act` would."""
+        raise NotImplementedError
+
+    def basis(self) -> str:
+        """Return the state that a preview is of. A confirmation for another is asked for again."""
+        raise NotImplementedError
+
+    def act(self, form: forms.Form) -> str:
+        """Do it and return a sentence that says what was done. Raise Refused."""
+        raise NotImplementedError
+
+    def get_success_url(self) -> str:
+        """Return where to go afterwards, and by *Back*: the row, or its list."""
+        meta, pk = self.model_admin.opts, self.kwargs.get("object_id")
+        name = f"admin:{meta.app_label}_{meta.model_name}_{'change' if pk else 'changelist'}"
+        return reverse(name, args=[pk] if pk else [])
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        step = self.request.POST.get("step")
+        if step == "change":
+            return self.show(form)
+        stale = step == "confirm" and self.request.POST.get("basis") != self.basis()
+        try:
+            if step == "confirm" and not stale:
+                messages.success(self.request, self.act(form))
+                return super().form_valid(form)
+            previewed = self.preview(form)
+        except Refused as refusal:
+            return self.refuse(form, refusal)
+        return self.show(form, stale=stale, basis=self.basis(), **previewed, previewing=True)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return self.show(form, status=422)
+
+    def refuse(self, form: Any, refusal: Refused) -> HttpResponse:
+        """Show the form again with the refusal at its field, and what was typed."""
+        fields = refusal.fields if isinstance(refusal, Invalid) else {"": str(refusal)}
+        for field, message in fields.items():
+            form.add_error(field if field in form.fields else None, message)
+        return self.show(form, status=422)
+
+    def show(self, form: Any, status: int = 200, **context: Any) -> HttpResponse:
+        context = self.get_context_data(form=form, **context)
+        return self.render_to_response(context, status=status)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return {**context, "page": self, "back": self.get_success_url()}
+
+
+def opens(page: type[ConfirmedPage]) -> Callable[..., HttpResponse]:
+    """Return an Unfold action, a button that leads to the page."""
+
+    def view(model_admin: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        shown = page.as_view(model_admin=model_admin)
+        return shown(request, **({"object_id": object_id} if object_id else {}))
+
+    decorated = action(
+        description=page.title,
+        permissions=[page.permission],
+        icon=page.icon or None,
+        variant=page.variant,
+    )(view)
+    return cast(Callable[..., HttpResponse], decorated)
