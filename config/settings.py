@@ -22,6 +22,7 @@ CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 INSTALLED_APPS = [
     "daphne",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -62,6 +63,7 @@ TEMPLATES = [
 ]
 APPEND_SLASH = False  # an API path is exact
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
 LANGUAGE_CODE = "en"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20  # bytes of a request body; a larger one is refused with 413
 AUTH_PASSWORD_VALIDATORS = [
@@ -185,6 +187,21 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
+    "TABS": [
+        {
+            "models": ["markets.market"],
+            "items": [
+                {"title": title, "link": f"/admin/markets/market/{query}"}
+                for title, query in (
+                    ("All", ""),
+                    ("Awaiting resolution", "?queue=awaiting"),
+                    ("Closing soon", "?queue=closing"),
+                    ("Drafts", "?queue=drafts"),
+                )
+            ],
+        }
+    ],
+    "STYLES": ["/static/markets/admin.css"],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/markets/icon.svg"}],
     "COLORS": {
         "primary": {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin, TabularInline
@@ -42,8 +44,19 @@ class ServiceForm(forms.ModelForm):
         """Do not validate the instance: the service sets its fields."""
 
 
+class BoundedPaginator(Paginator):
+    """Counts no further than 10,000 rows: a table's size does not slow its list."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[:10_000].count()
+
+
 class BaseAdmin(ModelAdmin):
     list_per_page = 50
+    paginator: Any = BoundedPaginator
     show_full_result_count = False
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -59,6 +72,19 @@ class BaseAdmin(ModelAdmin):
             return super().response_action(request, queryset)
         messages.error(request, "Choose rows of this list.")
         return None
+
+
+def asks(permission: Permission) -> Callable[..., bool]:
+    """Return a `has_…_permission` method, which an action's `permissions` names."""
+
+    def has_permission(_admin: object, request: StaffRequest, _row: object = None) -> bool:
+        return may(request.user, permission)
+
+    return has_permission
+
+
+for _permission in Permission:  # has_resolve_market_permission …, which actions name
+    setattr(BaseAdmin, f"has_{_permission.name.lower()}_permission", asks(_permission))
 
 
 class ServiceAdmin(BaseAdmin):
@@ -116,15 +142,6 @@ class ReadOnlyInline(ReadOnly, TabularInline):
     max_num = 0
     can_delete = False
     per_page = 50
-
-
-def asks(permission: Permission) -> Callable[..., bool]:
-    """Return a `has_…_permission` method, which an action's `permissions` names."""
-
-    def has_permission(_admin: object, request: StaffRequest, _row: object = None) -> bool:
-        return may(request.user, permission)
-
-    return has_permission
 
 
 def amount(field: str, description: str) -> Callable[[Any], str]:

@@ -1,179 +1,75 @@
-"""Markets, categories and tags: forms that call services, and actions for the status."""
+"""Markets: their list, their page with a button for each legal move, and their log."""
 
-from collections.abc import Callable
-from decimal import Decimal
-from functools import partial
-from typing import Any, cast
+from datetime import timedelta
+from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.admin import TabularInline
+from django.utils.timezone import localtime
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectMultipleFilter,
+    ChoicesCheckboxFilter,
+    RangeDateFilter,
+)
 from unfold.decorators import display
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
-from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
-from unfold.widgets import UnfoldAdminURLInputWidget as URLInput
 
-from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks, beside
-from markets.admin.events import EventInline
+from markets.admin.base import ServiceAdmin, StaffRequest, amount
+from markets.admin.bulk import bulk_action
+from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline, opened
+from markets.admin.pages import opens
+from markets.admin.settling import PAGES, STATUS_COLOURS
 from markets.domain.amounts import MICRO, to_percent
-from markets.domain.errors import Invalid, Refused
-from markets.domain.limits import REASON_LENGTH
-from markets.domain.permissions import Permission
-from markets.domain.text import OutcomeDraft
-from markets.models import Category, Market, Outcome, Tag
+from markets.models import Market
+from markets.selectors import timeline
 from markets.selectors.search import matching
-from markets.services import catalogue, lifecycle, resolution
+from markets.services import catalogue, lifecycle
+from markets.services.bulk import OPERATIONS
 from markets.services.catalogue import MarketChanges
 
-STATUS_COLOURS = {
-    "draft": "info", "scheduled": "warning", "active": "success", "paused": "warning",
-    "closed": "info", "resolved": "primary", "cancelled": "danger",
-}  # fmt: skip
+LIQUIDITY = amount("liquidity", "Liquidity")
 
 
-def _micro(value: Decimal) -> int:
-    return int(value * MICRO)
+class QueueFilter(admin.SimpleListFilter):
+    """What waits for staff. The tabs above the list lead here."""
 
+    title = "what waits"
+    parameter_name = "queue"
 
-class MarketForm(ServiceForm):
-    liquidity = forms.DecimalField(
-        initial=100, min_value=1, max_digits=12, decimal_places=6, widget=DecimalInput,
-        help_text="LMSR's b, in shares: the larger, the less a trade moves the price.",
-    )  # fmt: skip
-    source_url = forms.URLField(
-        required=False, max_length=500, assume_scheme="https", widget=URLInput
-    )
-    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    reason = forms.CharField(
-        required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=TextInput,
-        help_text="People have traded on the labels and the criteria: say why they change. "
-        "Everybody sees it.",
-    )  # fmt: skip
-
-    class Meta:
-        model = Market
-        fields = [
-            "name", "description", "resolution_criteria", "category", "tags", "liquidity",
-            "open_at", "close_at", "source_url",
-        ]  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["liquidity"] = Decimal(self.instance.liquidity) / MICRO
-            self.initial["version"] = self.instance.version
-
-    def written(self) -> MarketChanges:
-        """Return the values for the services: all of a new market, the changed ones of another."""
-        convert: dict[str, Callable[[Any], Any]] = {
-            "category": lambda category: category and category.slug,
-            "tags": lambda tags: [tag.slug for tag in tags],
-            "liquidity": _micro,
-        }
-        names = set(self.changed_data if self.instance.pk else self.cleaned_data)
-        values = {name: self.cleaned_data[name] for name in names - {"version", "reason"}}
-        for name in values.keys() & convert:
-            values[name] = convert[name](values[name])
-        for name in values.keys() & {"description", "resolution_criteria"}:
-            values[name] = values[name].replace("\r\n", "\n")  # browsers send both
-            if values[name] == getattr(self.instance, name).replace("\r\n", "\n"):
-                values[name] = getattr(self.instance, name)
-        return cast(MarketChanges, values)
-
-
-class OutcomeForm(ServiceForm):
-    probability = forms.DecimalField(
-        required=False, min_value=0, max_value=1, decimal_places=6, widget=DecimalInput,
-        help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
-    )  # fmt: skip
-
-    class Meta:
-        model = Outcome
-        fields = ["label", "probability"]
-        widgets = {"label": TextInput}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["probability"] = Decimal(self.instance.probability) / MICRO
-
-    def draft(self) -> OutcomeDraft:
-        label, start = self.cleaned_data["label"], self.cleaned_data["probability"]
-        return OutcomeDraft(label, None if start is None else _micro(start))
-
-
-class OutcomeFormSet(BaseInlineFormSet):
-    def drafts(self) -> list[OutcomeDraft]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            cast(OutcomeForm, form).draft()
-            for form in self.forms
-            if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")
+            ("awaiting", "Awaiting resolution"),
+            ("closing", "Closing within a day"),
+            ("drafts", "Drafts"),
         ]
 
-
-PRIOR = amount("probability", "Probability at the start")
-
-
-class OutcomeInline(TabularInline):
-    model = Outcome
-    form = OutcomeForm
-    formset = OutcomeFormSet
-    readonly_fields = ["price", PRIOR]
-    extra = 0
-    max_num = 20
-
-    def get_extra(self, request: HttpRequest, obj: Market | None = None, **kwargs: Any) -> int:
-        return 0 if obj else 2
-
-    def get_fields(self, request: HttpRequest, obj: Market | None = None) -> list[Any]:
-        editing = self.has_change_permission(request, obj)
-        return ["label", "probability" if editing else PRIOR, "price"]
-
-    @admin.display(description="Price now")
-    def price(self, outcome: Outcome) -> str:
-        if not outcome.pk:
-            return "–"
-        return to_percent(dict(outcome.market.priced())[outcome])
-
-
-class MarketActionForm(ActionForm):
-    """The list of actions with inputs for "Resolve" and "Cancel"."""
-
-    outcome = forms.CharField(required=False, label="", widget=beside("Outcome", "resolve"))
-    note = forms.CharField(required=False, label="", widget=beside("Note", "resolve", "cancel"))
-
-
-Service = Callable[..., Market]
-
-
-def _action(description: str, permission: str, service: Service, done: str) -> Callable[..., None]:
-    """Return an action that runs the service for each chosen market."""
-
-    @admin.action(description=description, permissions=[permission])
-    def act(markets: "MarketAdmin", request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        markets.run_for_each(request, queryset, service, done)
-
-    return act
-
-
-LIQUIDITY = amount("liquidity", "Liquidity")
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Market]) -> QuerySet[Market]:
+        if self.value() == "awaiting":
+            return queryset.filter(status="closed").order_by("close_at")
+        if self.value() == "closing":
+            soon = timezone.now() + timedelta(days=1)
+            return queryset.filter(status__in=lifecycle.LIVE, close_at__lt=soon)
+        return queryset.filter(status="draft") if self.value() == "drafts" else queryset
 
 
 @admin.register(Market)
 class MarketAdmin(ServiceAdmin):
     form = MarketForm
-    inlines = [OutcomeInline, EventInline]
+    inlines = [OutcomeInline]
     view_on_site = False  # `page` leads there, for those who may see it
     list_display = [
-        "name", "shown_status", "category", "prices", "close_at", "traded", "updated_at",
+        "name", "shown_status", "category", "prices", "closes", "traded", "updated_at",
     ]  # fmt: skip
-    list_filter = ["status", "category", "tags"]
+    list_filter = [
+        QueueFilter,
+        ("status", ChoicesCheckboxFilter),
+        ("category", AutocompleteSelectMultipleFilter),
+        ("tags", AutocompleteSelectMultipleFilter),
+        ("close_at", RangeDateFilter),
+    ]
+    list_filter_submit = True
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
     ordering = ["-id"]
@@ -181,27 +77,68 @@ class MarketAdmin(ServiceAdmin):
     readonly_fields = [
         "shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY,
     ]  # fmt: skip
-    action_form = MarketActionForm
-    actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
-    has_operate_permission = asks(Permission.OPERATE_MARKET)
-    has_resolve_permission = asks(Permission.RESOLVE_MARKET)
+    warn_unsaved_form = True
+    change_form_outer_before_template = "admin/market_top.html"
+    change_form_outer_after_template = "admin/market_log.html"
+    actions = list(OPERATIONS)
+    actions_detail = [f"{move}_page" for move in PAGES]
+
+    class Media:
+        js = ("markets/admin.js",)
+
+    schedule, open = bulk_action("schedule"), bulk_action("open")
+    pause, close = bulk_action("pause"), bulk_action("close")
+    move_closing = bulk_action("move_closing")
+    set_category, add_tags = bulk_action("set_category"), bulk_action("add_tags")
+    duplicate, cancel = bulk_action("duplicate"), bulk_action("cancel")
+
+    schedule_page = opens(PAGES["schedule"])
+    open_page = opens(PAGES["open"])
+    pause_page = opens(PAGES["pause"])
+    close_page = opens(PAGES["close"])
+    resolve_page = opens(PAGES["resolve"])
+    unresolve_page = opens(PAGES["unresolve"])
+    cancel_page = opens(PAGES["cancel"])
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Return the moves that the person may make and the market's status allows."""
+        market = Market.objects.only("status").filter(pk=object_id).first()
+        fitting = {f"{move}_page" for move, page in PAGES.items() if market and page.fits(market)}
+        return [
+            action
+            for action in super().get_actions_detail(request, object_id)
+            if action.action_name.removeprefix("markets_market_") in fitting
+        ]
 
     def get_fieldsets(self, request: StaffRequest, obj: Market | None = None) -> Any:
         editing = obj is None or self.has_change_permission(request, obj)
-        texts: list[Any] = ["name", "description", "resolution_criteria", ("category", "tags")]
+        question: list[Any] = ["name", "description", "resolution_criteria"]
         if editing:
-            texts += ["version", "reason"] if obj and obj.trade_count else ["version"]
-        trading = ["liquidity" if editing else LIQUIDITY, "open_at", "close_at"]
-        origin = ("created_by", "created_at", "updated_at")
-        about = ["shown_status", "page", "source_url", "slug", "seq", origin]
-        return [
-            (None, {"fields": texts}),
-            ("Trading", {"fields": trading}),
-            ("About this market", {"fields": about}),
+            question += ["reason", "seen"] if obj and obj.trade_count else ["seen"]
+        fixed = opened(obj) or not editing
+        trading = [LIQUIDITY if fixed else "liquidity", "open_at", "close_at"]
+        fieldsets: list[Any] = [
+            ("Question", {"fields": question}),
+            ("Where it is found", {"fields": [("category", "tags"), "source_url"]}),
+            (
+                "Trading",
+                {"fields": trading, "description": _FIXED if editing and opened(obj) else None},
+            ),
         ]
+        if obj:
+            origin = ("created_by", "created_at", "updated_at")
+            about = ["page", "slug", "seq", origin]
+            fieldsets.append(("About this market", {"fields": about, "classes": ["collapse"]}))
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> Any:
+        fixed = ["open_at"] if opened(obj) else []
+        if obj and obj.status == "closed":
+            fixed.append("close_at")
+        return [*self.readonly_fields, *fixed]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
-        rows = Market.objects.select_related("category").prefetch_related("outcomes")
+        rows = Market.objects.select_related("category", "created_by").prefetch_related("outcomes")
         return rows.defer("search_vector")
 
     def get_search_results(
@@ -212,6 +149,24 @@ class MarketAdmin(ServiceAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # staff cancel markets instead: log and ledger stay
 
+    def has_change_permission(self, request: HttpRequest, obj: Market | None = None) -> bool:
+        """Return whether it can be edited: a settled market cannot, by anybody."""
+        settled = obj is not None and obj.status not in lifecycle.UNSETTLED
+        return not settled and super().has_change_permission(request, obj)
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        market = context.get("original")
+        if isinstance(market, Market):
+            context["market"], context["prices"] = market, market.priced()
+            context["status_colour"] = STATUS_COLOURS[market.status]
+            context["settled"] = market.status not in lifecycle.UNSETTLED
+            context["timeline"] = timeline.entries(market)
+            context["trades"] = timeline.newest_trades(market)
+            context["shown"] = timeline.SHOWN
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
     def shown_status(self, market: Market) -> str:
         return market.status
@@ -220,10 +175,19 @@ class MarketAdmin(ServiceAdmin):
     def traded(self, market: Market) -> str:
         return f"{market.volume / MICRO:,.0f}"
 
-    @admin.display(description="Prices")
+    @admin.display(description="Leading outcome")
     def prices(self, market: Market) -> str:
-        priced = market.priced()[:3]
-        return " · ".join(f"{outcome.label} {to_percent(price)}" for outcome, price in priced)
+        outcome, price = max(market.priced(), key=lambda pair: pair[1])
+        return format_html(
+            '<progress max="100" value="{}" aria-label="{}: {}"></progress> {} {}',
+            price / 10_000, outcome.label, to_percent(price), to_percent(price), outcome.label,
+        )  # fmt: skip
+
+    @admin.display(description="Closes", ordering="close_at")
+    def closes(self, market: Market) -> str:
+        if market.close_at is None:
+            return "–"
+        return format_html("<time>{}</time>", f"{localtime(market.close_at):%d %b %Y %H:%M %Z}")
 
     @admin.display(description="Page")
     def page(self, market: Market) -> str:
@@ -244,76 +208,9 @@ class MarketAdmin(ServiceAdmin):
             actor=actor,
             now=now,
             changes=written,
-            expected_version=form.cleaned_data["version"] or 0,  # a form without one is refused
+            expected_version=form.instance.version,  # as compared with what the person saw
             reason=form.cleaned_data.get("reason", ""),
         )
 
-    def run_for_each(
-        self, request: StaffRequest, queryset: QuerySet[Market], service: Service, done: str
-    ) -> None:
-        """Run a service for each chosen market and show the results."""
-        successes = 0
-        for market in queryset:
-            try:
-                service(market_id=market.pk, actor=request.user, now=timezone.now())
-            except Refused as refusal:
-                messages.error(request, f"{market.name}: {refusal}")
-            else:
-                self.log_change(request, market, f"{done.capitalize()}.")
-                successes += 1
-        if successes:
-            messages.success(request, f"{successes} market(s) {done}.")
 
-    schedule = _action("Schedule", "operate", lifecycle.schedule_market, "scheduled")
-    open = _action("Open", "operate", lifecycle.open_market, "opened")
-    pause = _action("Pause", "operate", lifecycle.pause_market, "paused")
-    close = _action("Close", "operate", lifecycle.close_market, "closed")
-    unresolve = _action(
-        "Unresolve (take the payouts back)", "resolve", resolution.unresolve_market, "unresolved"
-    )
-
-    @admin.action(description="Resolve to an outcome", permissions=["resolve"])
-    def resolve(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        label, note = request.POST.get("outcome", "").strip(), request.POST.get("note", "")
-
-        def settle(*, market_id: int, **who: Any) -> Market:
-            winner = Outcome.objects.filter(market_id=market_id, label__iexact=label).first()
-            if winner is None:
-                why = f"It has no outcome {label!r}: write the label of the one that came true."
-                raise Invalid(outcome=why)
-            weights = {winner.pk: MICRO}
-            return resolution.resolve_market(market_id=market_id, weights=weights, note=note, **who)
-
-        self.run_for_each(request, queryset, settle, "resolved")
-
-    @admin.action(description="Cancel (refund what was paid)", permissions=["resolve"])
-    def cancel(self, request: StaffRequest, queryset: QuerySet[Market]) -> None:
-        service = partial(resolution.cancel_market, note=request.POST.get("note", ""))
-        self.run_for_each(request, queryset, service, "cancelled")
-
-
-class ShelfAdmin(ServiceAdmin):
-    """Categories or tags. The slug is set once; a shelf with markets cannot be deleted."""
-
-    form = ServiceForm
-    list_display = ["name", "slug"]
-    search_fields = ["name"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["slug"] if obj else []
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
-        return {} if obj else {"slug": ["name"]}
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and obj.markets.exists())
-
-    def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Category | Tag:
-        written = form.cleaned_data
-        if change:
-            return catalogue.rename_shelf(shelf=form.instance, name=written["name"])
-        return catalogue.add_shelf(kind=self.model, name=written["name"], slug=written["slug"])
-
-
-admin.site.register(Category, ShelfAdmin)
-admin.site.register(Tag, ShelfAdmin)
+_FIXED = "Liquidity, opening time and first probabilities are fixed since the market opened."

@@ -23,10 +23,9 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     A subclass says what the page is for by the attributes, `preview`, `basis` and `act`.
     """
 
-    permission: Permission
+    permission: Permission | None = None  # or `has_permission` decides
     verb: str  # on the button that confirms: "Resolve"
     title: str  # of the page, and of the button that leads here
-    icon = ""
     variant = ActionVariant.DEFAULT
     template_name = "admin/confirmed.html"
     preview_template: str
@@ -38,7 +37,7 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         return "danger" if self.variant == ActionVariant.DANGER else "primary"
 
     def has_permission(self) -> bool:
-        return may(self.request.user, self.permission)
+        return self.permission is not None and may(self.request.user, self.permission)
 
     def preview(self, form: forms.Form) -> dict[str, Any]:
         """Return the context of `preview_template`. Raise Refused if `act` would."""
@@ -58,6 +57,19 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         name = f"admin:{meta.app_label}_{meta.model_name}_{'change' if pk else 'changelist'}"
         return reverse(name, args=[pk] if pk else [])
 
+    def blocked(self) -> str:
+        """Return why there is nothing to do here, or nothing."""
+        return ""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.get_form()
+        if self.blocked() or form.visible_fields():
+            return self.show(form)
+        return self.show(form, basis=self.basis(), **self.preview(form), previewing=True)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.get(request) if self.blocked() else super().post(request, *args, **kwargs)
+
     def form_valid(self, form: Any) -> HttpResponse:
         step = self.request.POST.get("step")
         if step == "change":
@@ -73,35 +85,39 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         return self.show(form, stale=stale, basis=self.basis(), **previewed, previewing=True)
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        return self.show(form, status=422)
+        return self.show(form)
 
     def refuse(self, form: Any, refusal: Refused) -> HttpResponse:
         """Show the form again with the refusal at its field, and what was typed."""
         fields = refusal.fields if isinstance(refusal, Invalid) else {"": str(refusal)}
         for field, message in fields.items():
             form.add_error(field if field in form.fields else None, message)
-        return self.show(form, status=422)
+        return self.show(form)
 
-    def show(self, form: Any, status: int = 200, **context: Any) -> HttpResponse:
-        context = self.get_context_data(form=form, **context)
-        return self.render_to_response(context, status=status)
+    def show(self, form: Any, **context: Any) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form, **context))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        return {**context, "page": self, "back": self.get_success_url()}
+        return {
+            **context,
+            "page": self,
+            "back": self.get_success_url(),
+            "blocked": self.blocked(),
+        }
 
 
 def opens(page: type[ConfirmedPage]) -> Callable[..., HttpResponse]:
     """Return an Unfold action, a button that leads to the page."""
 
-    def view(model_admin: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+    def view(model_admin: Any, request: HttpRequest, object_id: str | None = None) -> Any:
         shown = page.as_view(model_admin=model_admin)
         return shown(request, **({"object_id": object_id} if object_id else {}))
 
     decorated = action(
+        url_path=page.title.lower().replace(" ", "-"),
         description=page.title,
-        permissions=[page.permission],
-        icon=page.icon or None,
+        permissions=[page.permission.name.lower()] if page.permission else None,
         variant=page.variant,
     )(view)
     return cast(Callable[..., HttpResponse], decorated)

@@ -48,6 +48,15 @@ class VersionConflict(Refused):
         super().__init__(f"The market is at version {current}, {started}: read it again.")
 
 
+class PreviewOutdated(Refused):
+    """The market has an event that a preview did not know."""
+
+    code = "version_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("The market moved on since you looked: look at the new figures first.")
+
+
 class Unauthenticated(Refused):
     code = "unauthenticated"
 

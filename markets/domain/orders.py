@@ -82,6 +82,15 @@ class Settlement:
     returned: int  # micro-credits, to the issuance
 
 
+@dataclass(frozen=True)
+class Reversal:
+    """What taking a resolution back takes from each trader, and who lacks how much of it."""
+
+    taken: dict[int, int]  # micro-credits by user id
+    lacking: dict[int, int]  # micro-credits by user id
+    reissued: int  # micro-credits that the issuance gives back to the market
+
+
 def check_open(status: str, close_at: datetime | None, now: datetime) -> None:
     """Raise MarketNotActive, even if the clock has not closed the market yet."""
     if status != "active":

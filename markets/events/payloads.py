@@ -71,8 +71,12 @@ class Resolved(StatusChanged):
     payouts: Sequence[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Unresolved(StatusChanged):
+    """`note` says why, if somebody said it."""
+
     kind = EventType.UNRESOLVED
+    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

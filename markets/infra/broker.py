@@ -12,6 +12,7 @@ logger = structlog.get_logger("bellwether.tasks")
 REACT: Final = "markets.tasks.react"
 SEND_EMAILS: Final = "markets.tasks.send_emails"
 BUILD_REPORT: Final = "markets.tasks.build_report"
+RUN_JOB: Final = "markets.tasks.run_job"
 
 BROKER_RETRY_SECONDS: float = 5.0  # pause after a failure
 _broker_down_at = 0.0  # monotonic time of the last failure; 0 while the broker answers

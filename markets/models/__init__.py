@@ -2,6 +2,7 @@
 
 from markets.models.apikey import ApiKey, Scope
 from markets.models.event import Event, FeedCursor
+from markets.models.job import Job
 from markets.models.ledger import Account, AuditRun, JournalEntry, Posting
 from markets.models.market import Category, Market, Outcome, Status, Tag, Word
 from markets.models.notification import CategoryFollow, Notification
@@ -18,6 +19,7 @@ __all__ = [
     "CategoryFollow",
     "Event",
     "FeedCursor",
+    "Job",
     "JournalEntry",
     "Market",
     "Notification",

@@ -89,8 +89,8 @@ class Market(models.Model):
         default=1000,
         help_text="In millionths: no trade takes a price below this, nor above one less this.",
     )
-    open_at = models.DateTimeField(null=True, blank=True)
-    close_at = models.DateTimeField(null=True, blank=True)
+    open_at = models.DateTimeField("opens", null=True, blank=True)
+    close_at = models.DateTimeField("closes", null=True, blank=True)
     public = models.BooleanField(
         default=False, help_text="Set when it stops being a draft, and for good."
     )
@@ -98,7 +98,7 @@ class Market(models.Model):
         null=True, blank=True, help_text="The `seq` at which its public log begins."
     )
     external_id = models.CharField(max_length=200, unique=True, null=True, blank=True)
-    source_url = models.URLField(max_length=500, blank=True)
+    source_url = models.URLField("source", max_length=500, blank=True)
 
     seq = models.BigIntegerField(
         default=0, help_text="Events so far: gapless, taken under this row's lock."

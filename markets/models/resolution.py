@@ -13,6 +13,9 @@ class Resolution(models.Model):
     market = models.ForeignKey(Market, models.CASCADE, related_name="resolutions")
     evidence_url = models.URLField(max_length=500, blank=True)
     note = models.TextField(blank=True)
+    known_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the answer became known in the world."
+    )
     resolved_at = models.DateTimeField()
     resolved_by = models.ForeignKey(USER, models.SET_NULL, null=True, blank=True, related_name="+")
     entry = models.ForeignKey(

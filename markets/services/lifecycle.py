@@ -8,7 +8,13 @@ from typing import Final, NamedTuple
 from django.db import transaction
 
 from markets import events
-from markets.domain.errors import IllegalTransition, Invalid, NotFound, VersionConflict
+from markets.domain.errors import (
+    IllegalTransition,
+    Invalid,
+    NotFound,
+    PreviewOutdated,
+    VersionConflict,
+)
 from markets.events import payloads
 from markets.infra.database import busy_when_locked
 from markets.models import Market, Status
@@ -38,10 +44,17 @@ MOVES: Final = {
 }
 
 
-def lock(market_id: int, expected_version: int | None = None, *, verb: str | None = None) -> Market:
+def lock(
+    market_id: int,
+    expected_version: int | None = None,
+    *,
+    expected_seq: int | None = None,
+    verb: str | None = None,
+) -> Market:
     """Return the market, its row locked until the transaction ends.
 
-    Raise NotFound, Busy, VersionConflict, and IllegalTransition unless its status allows `verb`.
+    Raise NotFound, Busy, VersionConflict, PreviewOutdated unless it stands at `expected_seq`, and
+    IllegalTransition unless its status allows `verb`.
     """
     with busy_when_locked():
         rows = Market.objects.select_for_update(of=("self",)).defer("search_vector")
@@ -52,12 +65,21 @@ def lock(market_id: int, expected_version: int | None = None, *, verb: str | Non
         raise VersionConflict(expected_version, market.version)
     if verb is not None and market.status not in MOVES[verb].starts:
         raise IllegalTransition(verb, market.status, list(MOVES[verb].starts))
+    if expected_seq is not None and expected_seq != market.seq:
+        raise PreviewOutdated
     return market
 
 
 @contextmanager
 def moving(
-    verb: str, market_id: int, version: int | None, actor: Actor, now: datetime, **payload: object
+    verb: str,
+    market_id: int,
+    version: int | None,
+    actor: Actor,
+    now: datetime,
+    *,
+    expected_seq: int | None = None,
+    **payload: object,
 ) -> Iterator[Market]:
     """Move a market in a transaction of its own: the body checks and changes the locked market.
 
@@ -65,7 +87,7 @@ def moving(
     `lock` does.
     """
     with transaction.atomic(durable=True):
-        market = lock(market_id, version, verb=verb)
+        market = lock(market_id, version, expected_seq=expected_seq, verb=verb)
         yield market
         before, market.status = market.status, MOVES[verb].end
         market.version += 1

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
 from django.db import transaction
 from django.db.models import F, Sum
@@ -10,7 +11,7 @@ from django.db.models import F, Sum
 from markets.domain import text
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid, PayoutSpent, unknown_outcome
-from markets.domain.orders import Settlement
+from markets.domain.orders import Reversal, Settlement
 from markets.models import Account, JournalEntry, Market, Payout, Position, Resolution
 from markets.services import Actor, ledger, lifecycle
 
@@ -23,22 +24,31 @@ def resolve_market(
     weights: Mapping[int, int],
     evidence_url: str = "",
     note: str = "",
+    known_at: datetime | None = None,
     expected_version: int | None = None,
+    expected_seq: int | None = None,
 ) -> Market:
     """Pay `weights[id]` millionths of a credit for a share of outcome `id`; they sum to a million.
 
     Each holding is paid rounded down, and the rest of the market's money returns to the issuance.
-    Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
+    `known_at` is when the answer became known in the world. Raise Invalid, NotFound, Busy,
+    IllegalTransition, VersionConflict, PreviewOutdated.
     """
     payouts = [{"outcome_id": pk, "weight": to_text(w)} for pk, w in weights.items() if w]
-    moving = lifecycle.moving("resolve", market_id, expected_version, actor, now, payouts=payouts)
+    moving = lifecycle.moving(
+        "resolve", market_id, expected_version, actor, now,
+        expected_seq=expected_seq, payouts=payouts,
+    )  # fmt: skip
     with moving as market:
+        if known_at is not None and known_at > now:
+            raise Invalid(known_at="This is in the future: say when the answer became known.")
         paying = _paying(market, weights)
         settlement = _settlement(market, paying)
         resolution = Resolution.objects.create(
             market=market,
             evidence_url=text.link("evidence_url", evidence_url),
             note=text.body("note", note),
+            known_at=known_at,
             resolved_at=now,
             resolved_by_id=actor.pk if actor else None,
             entry=_pay(market, settlement, JournalEntry.Kind.PAYOUT, actor, now),
@@ -59,20 +69,42 @@ def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlem
 
 
 def unresolve_market(
-    *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
+    *,
+    market_id: int,
+    actor: Actor,
+    now: datetime,
+    note: str = "",
+    grant_lacking: bool = False,
+    expected_version: int | None = None,
+    expected_seq: int | None = None,
 ) -> Market:
     """Reverse the postings of the resolution and return the market to closed.
 
-    Raise PayoutSpent when traders lack what they were paid: grant it to them and try again. Raise
-    also NotFound, Busy, IllegalTransition, VersionConflict.
+    Raise PayoutSpent when traders lack what they were paid, unless `grant_lacking` grants it to
+    them first. Raise also NotFound, Busy, IllegalTransition, VersionConflict, PreviewOutdated.
     """
-    with lifecycle.moving("unresolve", market_id, expected_version, actor, now) as market:
-        resolution = market.resolutions.select_related("entry").get(reversed_at=None)
+    note = text.body("note", note)
+    moving = lifecycle.moving(
+        "unresolve", market_id, expected_version, actor, now,
+        expected_seq=expected_seq, note=note or None,
+    )  # fmt: skip
+    with moving as market:
+        resolution = _standing(market)
         if resolution.entry is not None:
+            if grant_lacking:
+                _grant_lacking(market, resolution.entry, actor=actor, now=now)
             _reverse(market, resolution.entry, actor=actor, now=now)
         market.positions.update(payout=0)
         market.resolutions.filter(pk=resolution.pk).update(reversed_at=now)
     return market
+
+
+def preview_unresolution(*, market_id: int) -> Reversal:
+    """Return what `unresolve_market` would take back now, and who lacks how much of it."""
+    with transaction.atomic(durable=True):
+        market = lifecycle.lock(market_id, verb="unresolve")
+        entry = _standing(market).entry
+        return _reversal(entry) if entry else Reversal({}, {}, 0)
 
 
 def cancel_market(
@@ -81,20 +113,37 @@ def cancel_market(
     actor: Actor,
     now: datetime,
     expected_version: int | None = None,
+    expected_seq: int | None = None,
     note: str = "",
 ) -> Market:
     """Refund to each trader the amount paid in beyond the amount got out.
 
     A trader who got out more than that keeps it. The issuance pays what the market's account lacks.
-    Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict.
+    Raise Invalid, NotFound, Busy, IllegalTransition, VersionConflict, PreviewOutdated.
     """
-    with lifecycle.moving("cancel", market_id, expected_version, actor, now, note=note) as market:
+    moving = lifecycle.moving(
+        "cancel", market_id, expected_version, actor, now, expected_seq=expected_seq, note=note
+    )
+    with moving as market:
         text.body("note", note)
-        by_trader = market.positions.order_by().values("trader").annotate(net=Sum("net_cost"))
-        refunds = dict(by_trader.filter(net__gt=0).values_list("trader", "net"))
-        settlement = Settlement(refunds, _balance(market) - sum(refunds.values()))
-        _pay(market, settlement, JournalEntry.Kind.REFUND, actor, now)
+        _pay(market, _refunds(market), JournalEntry.Kind.REFUND, actor, now)
     return market
+
+
+def preview_cancellation(*, market_id: int) -> Settlement:
+    """Return what `cancel_market` would refund now. Raise as it does."""
+    with transaction.atomic(durable=True):
+        return _refunds(lifecycle.lock(market_id, verb="cancel"))
+
+
+def _refunds(market: Market) -> Settlement:
+    by_trader = market.positions.order_by().values("trader").annotate(net=Sum("net_cost"))
+    refunds = dict(by_trader.filter(net__gt=0).values_list("trader", "net"))
+    return Settlement(refunds, _balance(market) - sum(refunds.values()))
+
+
+def _standing(market: Market) -> Resolution:
+    return market.resolutions.select_related("entry").get(reversed_at=None)
 
 
 def _paying(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
@@ -137,11 +186,37 @@ def _pay(
     return ledger.post(kind, amounts, market=market, actor=actor, now=now)
 
 
+def _reversal(entry: JournalEntry) -> Reversal:
+    """Return what the reversal of an entry takes. The caller holds the market's row lock."""
+    postings = entry.postings.filter(account__kind=Account.Kind.TRADER)
+    paid = {posting.account_id: posting.amount for posting in postings}
+    accounts = Account.objects.select_for_update().filter(pk__in=paid).order_by("pk")
+    taken: dict[int, int] = {}
+    lacking: dict[int, int] = {}
+    for account in accounts:
+        trader_id = cast(int, account.user_id)
+        taken[trader_id] = paid[account.pk]
+        if account.balance < paid[account.pk]:
+            lacking[trader_id] = paid[account.pk] - account.balance
+    issued = entry.postings.filter(account__kind=Account.Kind.ISSUANCE).first()
+    return Reversal(taken, lacking, issued.amount if issued else 0)
+
+
 def _reverse(market: Market, entry: JournalEntry, *, actor: Actor, now: datetime) -> None:
+    if lacking := _reversal(entry).lacking:
+        raise PayoutSpent(lacking)
     amounts = {posting.account_id: -posting.amount for posting in entry.postings.all()}
-    accounts = Account.objects.select_for_update().filter(pk__in=amounts).order_by("pk")
-    after = {a.user_id: a.balance + amounts[a.pk] for a in accounts if a.user_id}
-    if short := {user_id: -balance for user_id, balance in after.items() if balance < 0}:
-        raise PayoutSpent(short)
     kind = JournalEntry.Kind.REVERSAL
     ledger.post(kind, amounts, market=market, actor=actor, now=now, reverses=entry)
+
+
+def _grant_lacking(market: Market, entry: JournalEntry, *, actor: Actor, now: datetime) -> None:
+    """Grant what traders lack for the reversal of an entry."""
+    lacking = _reversal(entry).lacking
+    if lacking:
+        accounts = Account.objects.filter(user__in=lacking).values_list("user_id", "pk")
+        amounts = {pk: lacking[user_id] for user_id, pk in accounts}
+        amounts[ledger.issuance().pk] = -sum(lacking.values())
+        note = f"What was lacking to unresolve market {market.pk}"
+        kind = JournalEntry.Kind.GRANT
+        ledger.post(kind, amounts, market=market, actor=actor, now=now, note=note)

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from celery import shared_task
 from django.db import OperationalError
+from django.db.models import Manager
 from django.utils import timezone
 
 from markets.domain.errors import Refused
 from markets.infra import broker
-from markets.models import Event, Market, Notification, Report, Status
+from markets.models import Event, Job, Market, Notification, Report, Status
 from markets.services import ledger, lifecycle
 
 logger = structlog.get_logger("bellwether.jobs")
 
 MAX_ROWS: Final = 500  # of each kind in one run; the next run takes the next rows
 EVENT_LOST_AFTER: Final = timedelta(seconds=5)
-REPORT_LOST_AFTER: Final = timedelta(seconds=60)  # without progress: its worker has died
+WORK_LOST_AFTER: Final = timedelta(seconds=60)  # without progress: its worker has died
+PROPOSAL_KEPT_FOR: Final = timedelta(days=7)  # of a job that nobody confirmed
 # An event that fails for a day needs a person: it stays pending, and the admin shows it.
 EVENT_GIVEN_UP_AFTER: Final = timedelta(days=1)
 
@@ -53,15 +55,19 @@ def dispatch_pending() -> None:
     pending = lost.filter(at__gt=now - EVENT_GIVEN_UP_AFTER)
     for event_id in pending.values_list("pk", flat=True)[:MAX_ROWS]:
         broker.start(broker.REACT, event_id)
-    unfinished = Report.objects.filter(
-        state__in=[Report.State.QUEUED, Report.State.RUNNING],
-        touched_at__lt=now - REPORT_LOST_AFTER,
-    )
-    for report_id in unfinished.values_list("pk", flat=True)[:MAX_ROWS]:
-        Report.objects.filter(pk=report_id).update(touched_at=now)
-        broker.start(broker.BUILD_REPORT, report_id)
+    _send_again(Report.objects, broker.BUILD_REPORT, now)
+    _send_again(Job.objects, broker.RUN_JOB, now)
+    Job.objects.filter(state=Job.State.PROPOSED, created_at__lt=now - PROPOSAL_KEPT_FOR).delete()
     if Notification.objects.filter(email_due=True).exists():
         broker.start(broker.SEND_EMAILS)
+
+
+def _send_again(work: Manager[Any], task: str, now: datetime) -> None:
+    """Send again the reports or jobs that no worker has touched for a while."""
+    lost = work.filter(state__in=["queued", "running"], touched_at__lt=now - WORK_LOST_AFTER)
+    for pk in lost.values_list("pk", flat=True)[:MAX_ROWS]:
+        work.filter(pk=pk).update(touched_at=now)
+        broker.start(task, pk)
 
 
 @shared_task

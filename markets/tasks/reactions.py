@@ -17,9 +17,9 @@ from markets import events
 from markets.domain.event_types import EventType
 from markets.infra import broker
 from markets.infra.database import long_statements
-from markets.models import Event, FeedCursor, Report
+from markets.models import Event, FeedCursor, Job, Report
 from markets.selectors import feed
-from markets.services import notifications, report_files, search_index
+from markets.services import bulk, notifications, report_files, search_index
 
 logger = structlog.get_logger("bellwether.tasks")
 
@@ -121,3 +121,20 @@ def build_report(report_id: int) -> None:
             reports.update(state=Report.State.FAILED, error=repr(error)[:300])
         else:
             logger.info("report_done", report_id=report_id)
+
+
+@shared_task(name=broker.RUN_JOB, **RETRY)
+def run_job(job_id: int) -> None:
+    jobs = Job.objects.filter(pk=job_id)
+    job = jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).first()
+    if job is None:
+        return
+    try:
+        bulk.run(job)
+    except OperationalError:  # no database: Celery tries again
+        raise
+    except Exception as error:
+        logger.exception("job_failed", job_id=job_id)
+        jobs.update(state=Job.State.FAILED, error=repr(error)[:300])
+    else:
+        logger.info("job_done", job_id=job_id)

@@ -39,6 +39,22 @@ def markdown(text: str) -> SafeString:
 
 
 @register.filter
+def money(micro: int) -> str:
+    """Return credits or shares with two places, for reading; ledgers show all six."""
+    return f"{micro / amounts.MICRO:,.2f}"
+
+
+@register.filter
+def signed(micro: int) -> str:
+    return f"{micro / amounts.MICRO:+,.2f}"
+
+
+@register.filter
+def negated(micro: int) -> int:
+    return -micro
+
+
+@register.filter
 def width(price: int) -> str:
     """Return a price as the value, 0 to 100, of a bar."""
     return f"{price / 10_000:.2f}"

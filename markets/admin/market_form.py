@@ -1,0 +1,210 @@
+"""The form of a market and its outcomes. It says whose newer save a field would overwrite."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, cast
+
+from django import forms
+from django.db.models import Model, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, QueryDict
+from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminDecimalFieldWidget as DecimalInput
+from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+from unfold.widgets import UnfoldAdminURLInputWidget as URLInput
+
+from markets.admin.base import ServiceForm, amount
+from markets.domain.amounts import MICRO
+from markets.domain.limits import REASON_LENGTH
+from markets.domain.text import OutcomeDraft
+from markets.models import Market, Outcome
+from markets.selectors import timeline
+from markets.services import lifecycle
+from markets.services.catalogue import MarketChanges
+
+
+def _micro(value: Decimal) -> int:
+    return int(value * MICRO)
+
+
+def opened(market: Market | None) -> bool:
+    """Return whether liquidity, opening time and priors are fixed."""
+    return bool(market and market.pk and market.status not in lifecycle.BEFORE_TRADING)
+
+
+def _digest(value: Any) -> str:
+    """Return a short text that is equal for values that the form shows alike."""
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n").strip()  # browsers send both
+    elif isinstance(value, datetime):
+        value = value.astimezone(UTC).replace(microsecond=0).isoformat()
+    elif isinstance(value, Decimal):
+        value = _micro(value)
+    elif isinstance(value, QuerySet):
+        value = sorted(row.pk for row in value)
+    elif isinstance(value, Model):
+        value = value.pk
+    return sha256(repr(value or None).encode()).hexdigest()[:12]
+
+
+class MarketForm(ServiceForm):
+    """Saves only what the person changed. `seen` holds digests of the values that the page showed:
+    a field that the person and, meanwhile, somebody else have changed is a conflict."""
+
+    liquidity = forms.DecimalField(
+        initial=100, min_value=1, max_digits=12, decimal_places=6, widget=DecimalInput,
+        help_text="How deep the market is, in shares: the larger, the less a trade moves the "
+        "price (the b of the LMSR).",
+    )  # fmt: skip
+    source_url = forms.URLField(
+        label="Source", required=False, max_length=500, assume_scheme="https", widget=URLInput,
+        help_text="The address of a page about the question.",
+    )  # fmt: skip
+    reason = forms.CharField(
+        required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=TextInput,
+        help_text="People have traded on the labels and the criteria: say why they change. "
+        "Everybody sees it.",
+    )  # fmt: skip
+    seen = forms.JSONField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Market
+        fields = [
+            "name", "description", "resolution_criteria", "category", "tags", "liquidity",
+            "open_at", "close_at", "source_url",
+        ]  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if opened(self.instance):
+            self.fields.pop("liquidity", None)
+        if self.instance.pk:
+            self.initial["seen"] = {name: _digest(self._stored(name)) for name in self._texts()}
+            if "liquidity" in self.fields:
+                self.initial["liquidity"] = Decimal(self.instance.liquidity) / MICRO
+
+    def _texts(self) -> list[str]:
+        """Return the names of the fields that are saved."""
+        return [name for name in MarketForm.Meta.fields if name in self.fields]
+
+    def _stored(self, name: str) -> Any:
+        if name == "tags":
+            return self.instance.tags.all()
+        value = getattr(self.instance, name)
+        return Decimal(value) / MICRO if name == "liquidity" else value
+
+    @property
+    def changed_data(self) -> list[str]:
+        """Return the names of the fields that the person changed."""
+        if not self.instance.pk or not hasattr(self, "cleaned_data"):
+            return super().changed_data
+        seen = self.cleaned_data.get("seen") or {}
+        texts = [name for name in self._texts() if name in self.cleaned_data]
+        return [name for name in texts if _digest(self.cleaned_data[name]) != seen.get(name)]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if self.instance.pk:
+            self._check_newer(cleaned)
+        return cleaned
+
+    def _check_newer(self, cleaned: dict[str, Any]) -> None:
+        """Show what somebody else saved beside what was typed. Saved again, the typed one wins."""
+        seen = cleaned["seen"] if isinstance(cleaned.get("seen"), dict) else {}
+        for name in self.changed_data:
+            stored = _digest(self._stored(name))
+            if stored in {seen.get(name), _digest(cleaned[name])}:
+                continue
+            seen = {**seen, name: stored}
+            theirs = timeline.last_change(self.instance, name) or "Somebody changed it meanwhile."
+            self.add_error(name, f"{theirs} Yours is in the field: save again to put it on top.")
+        cleaned["seen"] = seen
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_prefix("seen")] = json.dumps(seen)
+        self.data = data
+
+    def written(self) -> MarketChanges:
+        """Return the values for the services: all of a new market, the changed ones of another."""
+        convert: dict[str, Callable[[Any], Any]] = {
+            "category": lambda category: category and category.slug,
+            "tags": lambda tags: [tag.slug for tag in tags],
+            "liquidity": _micro,
+            "description": lambda text: text.replace("\r\n", "\n"),
+            "resolution_criteria": lambda text: text.replace("\r\n", "\n"),
+        }
+        names = self.changed_data if self.instance.pk else self._texts()
+        values = {name: self.cleaned_data[name] for name in names}
+        for name in values.keys() & convert:
+            values[name] = convert[name](values[name])
+        return cast(MarketChanges, values)
+
+
+class OutcomeForm(ServiceForm):
+    probability = forms.DecimalField(
+        required=False, min_value=0, max_value=1, decimal_places=6,
+        widget=DecimalInput(attrs={"data-probability": ""}),
+        help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
+    )  # fmt: skip
+
+    class Meta:
+        model = Outcome
+        fields = ["label", "probability"]
+        widgets = {"label": TextInput}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["probability"] = Decimal(self.instance.probability) / MICRO
+
+    def draft(self) -> OutcomeDraft:
+        cleaned = self.cleaned_data
+        if "probability" not in cleaned:  # fixed, so not in the form
+            return OutcomeDraft(cleaned["label"], self.instance.probability)
+        start = cleaned["probability"]
+        return OutcomeDraft(cleaned["label"], None if start is None else _micro(start))
+
+
+class OutcomeFormSet(BaseInlineFormSet):
+    def drafts(self) -> list[OutcomeDraft]:
+        return [
+            cast(OutcomeForm, form).draft()
+            for form in self.forms
+            if form.cleaned_data.get("label") and not form.cleaned_data.get("DELETE")
+        ]
+
+
+PRIOR = amount("probability", "Probability at the start")
+
+
+class OutcomeInline(TabularInline):
+    """The outcomes. Once the market has opened, only their labels change."""
+
+    model = Outcome
+    form = OutcomeForm
+    formset = OutcomeFormSet
+    readonly_fields = [PRIOR]
+    extra = 0
+    max_num = 20
+    hide_title = True
+
+    def get_extra(self, request: HttpRequest, obj: Market | None = None, **kwargs: Any) -> int:
+        return 0 if obj else 2
+
+    def get_fields(self, request: HttpRequest, obj: Market | None = None) -> list[Any]:
+        fixed = opened(obj) or not self.has_change_permission(request, obj)
+        return ["label", PRIOR if fixed else "probability"]
+
+    def get_formset(self, request: Any, obj: Market | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if opened(obj):
+            formset.form.base_fields.pop("probability", None)
+        return formset
+
+    def has_add_permission(self, request: HttpRequest, obj: Market | None = None) -> bool:
+        return not opened(obj) and super().has_add_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Market | None = None) -> bool:
+        return not opened(obj) and super().has_delete_permission(request, obj)

@@ -1,0 +1,129 @@
+"""What happened to a market, as people read it: who changed what, from what to what."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import SequenceMatcher
+from typing import Any, Final
+
+from django.utils.dateparse import parse_datetime
+
+from markets.domain.event_types import EventType
+from markets.models import Event, Market, Trade
+
+SHOWN: Final = 50  # lines of a timeline, newest first
+_TEXTS: Final = {"description", "resolution_criteria", "name"}
+_LABELS: Final = {
+    "name": "Name", "description": "Description", "resolution_criteria": "Resolution criteria",
+    "category": "Category", "tags": "Tags", "liquidity": "Liquidity", "open_at": "Opens",
+    "close_at": "Closes", "source_url": "Source", "outcomes": "Outcomes",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field that changed. `pieces` is the difference of a long text: (kind, words)."""
+
+    label: str
+    before: str
+    after: str
+    pieces: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timeline. `who` is empty for what the clock did."""
+
+    seq: int
+    at: datetime
+    who: str
+    what: str
+    changes: list[Change]
+    note: str
+
+
+def entries(market: Market) -> list[Entry]:
+    """Return the newest entries, without trades."""
+    events = market.events.exclude(type=EventType.TRADE).select_related("actor").order_by("-seq")
+    labels = {outcome.pk: outcome.label for outcome in market.outcomes.all()}
+    return [_entry(event, labels) for event in events[:SHOWN]]
+
+
+def newest_trades(market: Market) -> list[Trade]:
+    trades = Trade.objects.filter(market=market).order_by("-id")
+    return list(trades.select_related("trader", "outcome")[:SHOWN])
+
+
+def last_change(market: Market, field: str) -> str:
+    """Return who changed a field last, when and to what, as a sentence; or nothing."""
+    events = market.events.filter(type=EventType.UPDATED, payload__changes__has_key=field)
+    event = events.select_related("actor").order_by("-seq").first()
+    if event is None:
+        return ""
+    who = event.actor.get_username() if event.actor else "Somebody"
+    after = _text(field, event.payload["changes"][field]["to"])
+    return f"{who} changed it on {event.at:%d %b %H:%M UTC} to: {after}."
+
+
+def _entry(event: Event, labels: dict[int, str]) -> Entry:
+    payload = event.payload
+    changes = [
+        _change(field, change["from"], change["to"])
+        for field, change in payload.get("changes", {}).items()
+    ]
+    return Entry(
+        seq=event.seq,
+        at=event.at,
+        who=event.actor.get_username() if event.actor else "",
+        what=_what(event.type, payload, labels),
+        changes=changes,
+        note=payload.get("note") or payload.get("reason") or "",
+    )
+
+
+def _what(kind: str, payload: dict[str, Any], labels: dict[int, str]) -> str:
+    if kind == EventType.CREATED:
+        return f"Created as {payload['status']}" + (" by an import" if payload["imported"] else "")
+    if kind == EventType.UPDATED:
+        return "Edited" if "reason" not in payload else "Corrected"
+    if kind == EventType.RESOLVED:
+        pays = (f"{labels.get(p['outcome_id'], '?')} {p['weight']}" for p in payload["payouts"])
+        return f"Resolved: {', '.join(pays)}"
+    verb = kind.removeprefix("market.").capitalize()
+    return f"{verb} ({payload['from']} → {payload['status']})" if "from" in payload else verb
+
+
+def _change(field: str, before: Any, after: Any) -> Change:
+    first, last = _text(field, before), _text(field, after)
+    pieces = list(_difference(first, last)) if field in _TEXTS else []
+    return Change(_LABELS.get(field, field), first, last, pieces)
+
+
+def _text(field: str, value: Any) -> str:
+    """Return a value of an event's changes as people write it."""
+    if field in {"open_at", "close_at"} and value:
+        at = parse_datetime(value)
+        return f"{at:%d %b %Y %H:%M} UTC" if at else str(value)
+    if field == "outcomes":
+        return ", ".join(f"{o['label']} {o['probability']}" for o in value)
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return str(value) if value else "nothing"
+
+
+def _difference(before: str, after: str) -> Iterator[tuple[str, str]]:
+    """Yield the words that stay ("same"), go ("gone") and come ("new"), in order."""
+    old, new = before.split(" "), after.split(" ")
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            yield "same", _shortened(old[a:b])
+            continue
+        if a < b:
+            yield "gone", " ".join(old[a:b])
+        if c < d:
+            yield "new", " ".join(new[c:d])
+
+
+def _shortened(words: list[str]) -> str:
+    """Return unchanged words, only those beside a change when they are many."""
+    return " ".join(words if len(words) < 20 else [*words[:6], "…", *words[-6:]])

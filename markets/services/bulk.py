@@ -1,0 +1,188 @@
+"""One operation on many markets: proposed, confirmed, then run market by market as a job."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from markets import events
+from markets.domain.errors import AlreadyDone, IllegalTransition, NotFound, Refused
+from markets.domain.permissions import Permission
+from markets.domain.text import OutcomeDraft
+from markets.infra import broker
+from markets.models import Job, Market, Status
+from markets.services import catalogue, lifecycle, resolution
+from markets.services.catalogue import MarketChanges
+
+AT_ONCE: Final = 100  # markets; more are run by a worker
+
+
+class Operation(NamedTuple):
+    """`run(market_id, actor, now, **parameters)` changes one market, which has one of `starts`."""
+
+    name: str  # for its list: "Close"
+    will: str  # "will close"
+    done: str  # "closed"
+    permission: Permission
+    starts: tuple[Status, ...]
+    run: Callable[..., Any]
+
+
+def _change(
+    *,
+    market_id: int,
+    actor: AbstractBaseUser,
+    now: datetime,
+    tags: Sequence[str] = (),
+    close_at: str = "",
+    **category: str | None,
+) -> Market:
+    """Set a closing time or a category, or add tags; parameters as JSON has them."""
+    changes = MarketChanges()
+    if "category" in category:
+        changes["category"] = category["category"]
+    if close_at:
+        changes["close_at"] = parse_datetime(close_at)
+    if tags:
+        market = Market.objects.prefetch_related("tags").filter(pk=market_id).first()
+        own = [tag.slug for tag in market.tags.all()] if market else []
+        changes["tags"] = [*own, *tags]
+    return catalogue.edit_market(market_id=market_id, actor=actor, now=now, changes=changes)
+
+
+def _duplicate(*, market_id: int, actor: AbstractBaseUser, now: datetime) -> Market:
+    market = Market.objects.prefetch_related("tags", "outcomes").get(pk=market_id)
+    outcomes = [OutcomeDraft(o.label, o.probability) for o in market.outcomes.all()]
+    return catalogue.create_market(
+        actor=actor,
+        now=now,
+        name=market.name,
+        description=market.description,
+        resolution_criteria=market.resolution_criteria,
+        source_url=market.source_url,
+        category=market.category.slug if market.category else None,
+        tags=[tag.slug for tag in market.tags.all()],
+        liquidity=market.liquidity,
+        outcomes=outcomes,
+        close_at=market.close_at if market.close_at and market.close_at > now else None,
+    )
+
+
+_OPERATE, _EDIT = Permission.OPERATE_MARKET, Permission.EDIT_MARKET
+_starts = {verb: move.starts for verb, move in lifecycle.MOVES.items()}
+_open = (*lifecycle.BEFORE_TRADING, *lifecycle.LIVE)
+OPERATIONS: Final = {
+    "schedule": Operation(
+        "Schedule", "will be scheduled", "scheduled", _OPERATE, _starts["schedule"],
+        lifecycle.schedule_market,
+    ),
+    "open": Operation(
+        "Open", "will open", "opened", _OPERATE, _starts["open"], lifecycle.open_market
+    ),
+    "pause": Operation(
+        "Pause", "will be paused", "paused", _OPERATE, _starts["pause"], lifecycle.pause_market
+    ),
+    "close": Operation(
+        "Close", "will close", "closed", _OPERATE, _starts["close"], lifecycle.close_market
+    ),
+    "move_closing": Operation(
+        "Move the closing date", "will close at the new time", "moved", _EDIT, _open, _change
+    ),
+    "set_category": Operation(
+        "Set the category", "will get the category", "changed", _EDIT, lifecycle.UNSETTLED, _change
+    ),
+    "add_tags": Operation(
+        "Add tags", "will get the tags", "tagged", _EDIT, lifecycle.UNSETTLED, _change
+    ),
+    "duplicate": Operation(
+        "Duplicate as drafts", "will be copied to a draft", "copied", Permission.ADD_MARKET,
+        tuple(Status), _duplicate,
+    ),
+    "cancel": Operation(
+        "Cancel and refund", "will be cancelled", "cancelled", Permission.RESOLVE_MARKET,
+        _starts["cancel"], resolution.cancel_market,
+    ),
+}  # fmt: skip
+
+
+def propose(
+    *, operation: str, market_ids: Collection[int], actor: AbstractBaseUser, now: datetime
+) -> Job:
+    """Store what was chosen, for a page that shows what would happen. Nothing happens yet."""
+    return Job.objects.create(
+        operation=operation,
+        market_ids=list(market_ids),
+        requested_by_id=actor.pk,
+        created_at=now,
+        touched_at=now,
+    )
+
+
+def plan(job: Job) -> tuple[int, Counter[str]]:
+    """Return how many markets allow the operation now, and how many others by their status."""
+    starts = OPERATIONS[job.operation].starts
+    statuses = Counter(
+        Market.objects.filter(pk__in=job.market_ids).values_list("status", flat=True)
+    )
+    allowed = sum(statuses.pop(status, 0) for status in starts)
+    return allowed, statuses
+
+
+def confirm(*, job_id: int, parameters: dict[str, Any], now: datetime) -> Job:
+    """Start a proposed job: a short one at once, a long one by a worker.
+
+    Raise AlreadyDone for a second confirmation.
+    """
+    with transaction.atomic(durable=True):
+        changed = Job.objects.filter(pk=job_id, state=Job.State.PROPOSED).update(
+            state=Job.State.QUEUED, parameters=parameters, touched_at=now
+        )
+        if not changed:
+            raise AlreadyDone
+        job = Job.objects.get(pk=job_id)
+        if len(job.market_ids) > AT_ONCE:
+            events.start_task(broker.RUN_JOB, job.pk)
+    if len(job.market_ids) <= AT_ONCE:
+        run(job)
+    return job
+
+
+def retry(*, job_id: int, now: datetime) -> None:
+    """Go on with a failed job where it failed. Raise AlreadyDone if it did not fail."""
+    with transaction.atomic(durable=True):
+        failed = Job.objects.filter(pk=job_id, state=Job.State.FAILED)
+        if not failed.update(state=Job.State.QUEUED, error="", touched_at=now):
+            raise AlreadyDone
+        events.start_task(broker.RUN_JOB, job_id)
+
+
+def run(job: Job) -> None:
+    """Go on with a job at its position. Two that run the same job count no market twice."""
+    operation = OPERATIONS[job.operation]
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING)
+    for position in range(job.position, len(job.market_ids)):
+        market_id, now = job.market_ids[position], timezone.now()
+        counted: dict[str, Any] = {"done": F("done") + 1}
+        try:
+            operation.run(market_id=market_id, actor=job.requested_by, now=now, **job.parameters)
+        except (IllegalTransition, NotFound):
+            counted = {"skipped": F("skipped") + 1}
+        except Refused as refusal:
+            job.failures.append(_failure(market_id, refusal))
+            counted = {"failures": job.failures}
+        here = Job.objects.filter(pk=job.pk, position=position)
+        if not here.update(position=position + 1, touched_at=now, **counted):
+            return  # another worker is ahead
+    Job.objects.filter(pk=job.pk).update(state=Job.State.DONE)
+    job.refresh_from_db()
+
+
+def _failure(market_id: int, refusal: Refused) -> dict[str, Any]:
+    name = Market.objects.filter(pk=market_id).values_list("name", flat=True).first()
+    return {"market": market_id, "name": name, "why": str(refusal)}
