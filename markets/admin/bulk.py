@@ -39,7 +39,6 @@ class BulkPage(ConfirmedPage):
     """What a proposed job would do, and its confirmation."""
 
     title = "Look and confirm"
-    verb = "Do it"
     preview_template = "admin/job_preview.html"
 
     @cached_property
@@ -55,12 +54,19 @@ class BulkPage(ConfirmedPage):
         return bulk.OPERATIONS[self.job.operation]
 
     @property
+    def verb(self) -> str:  # type: ignore[override]
+        return self.operation.name
+
+    @property
     def button(self) -> str:
         return "danger" if self.job.operation == "cancel" else "primary"
 
     def has_permission(self) -> bool:
         own = self.job.requested_by_id == self.request.user.pk
         return own and may(self.request.user, self.operation.permission)
+
+    def subject(self) -> Job:
+        return self.job
 
     def blocked(self) -> str:
         return "" if self.job.state == Job.State.PROPOSED else "This was confirmed already."
@@ -114,7 +120,6 @@ class BulkPage(ConfirmedPage):
         self.done = bulk.confirm(
             job_id=self.job.pk, parameters=self._parameters(form), now=timezone.now()
         )
-        self.model_admin.log_change(self.request, self.done, f"Confirmed: {self.done.parameters}")
         if self.done.state != Job.State.DONE:
             return "It is being done. This page shows how far it is."
         return summary(self.done)
@@ -156,7 +161,8 @@ def bulk_action(name: str) -> Callable[..., Any]:
 class RetryPage(BulkPage):
     """Goes on with a failed job where it failed."""
 
-    title, verb = "Retry", "Go on where it failed"
+    title = "Retry"
+    verb = "Go on where it failed"
     variant = ActionVariant.PRIMARY
 
     def blocked(self) -> str:

@@ -4,8 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timezone import localtime
@@ -84,7 +88,7 @@ class MarketAdmin(ServiceAdmin):
     actions_detail = [f"{move}_page" for move in PAGES]
 
     class Media:
-        js = ("markets/admin.js",)
+        js = (Script("markets/admin.js", type="module"),)
 
     schedule, open = bulk_action("schedule"), bulk_action("open")
     pause, close = bulk_action("pause"), bulk_action("close")
@@ -99,6 +103,16 @@ class MarketAdmin(ServiceAdmin):
     resolve_page = opens(PAGES["resolve"])
     unresolve_page = opens(PAGES["unresolve"])
     cancel_page = opens(PAGES["cancel"])
+
+    def get_urls(self) -> list[Any]:
+        preview = self.admin_site.admin_view(self.preview)
+        return [path("preview/", preview, name="markets_market_preview"), *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Return a text as viewers will see it."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        return render(request, "admin/markdown.html", {"text": request.POST.get("text", "")})
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Return the moves that the person may make and the market's status allows."""

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.generic import FormView
@@ -51,6 +52,10 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         """Do it and return a sentence that says what was done. Raise Refused."""
         raise NotImplementedError
 
+    def subject(self) -> Model:
+        """Return the row that the page is about, for the log of the admin."""
+        raise NotImplementedError
+
     def get_success_url(self) -> str:
         """Return where to go afterwards, and by *Back*: the row, or its list."""
         meta, pk = self.model_admin.opts, self.kwargs.get("object_id")
@@ -65,7 +70,8 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         form = self.get_form()
         if self.blocked() or form.visible_fields():
             return self.show(form)
-        return self.show(form, basis=self.basis(), **self.preview(form), previewing=True)
+        form = self.get_form_class()(**{**self.get_form_kwargs(), "data": {}})
+        return self.form_valid(form) if form.is_valid() else self.form_invalid(form)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self.get(request) if self.blocked() else super().post(request, *args, **kwargs)
@@ -77,12 +83,19 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         stale = step == "confirm" and self.request.POST.get("basis") != self.basis()
         try:
             if step == "confirm" and not stale:
-                messages.success(self.request, self.act(form))
+                done = self.act(form)
+                messages.success(self.request, done)
+                self._log(form, done)
                 return super().form_valid(form)
             previewed = self.preview(form)
         except Refused as refusal:
             return self.refuse(form, refusal)
         return self.show(form, stale=stale, basis=self.basis(), **previewed, previewing=True)
+
+    def _log(self, form: Any, done: str) -> None:
+        """Write into the admin's log what was done, with the values given."""
+        given = [f"{name}: {value}" for name, value in form.cleaned_data.items() if value]
+        self.model_admin.log_change(self.request, self.subject(), " ".join([done, *given]))
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.show(form)

@@ -49,6 +49,9 @@ class MarketPage(ConfirmedPage):
             raise Http404
         return market
 
+    def subject(self) -> Market:
+        return self.market
+
     @classmethod
     def fits(cls, market: Market) -> bool:
         """Return whether the market's status allows the move."""

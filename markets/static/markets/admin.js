@@ -1,23 +1,118 @@
-// The page "Resolve": buttons that fill in the weights, and their sum as one types. Without JavaScript one types them.
+// The admin's forms of markets: weights and probabilities are summed as one types, texts are shown as viewers will see
+// them, and what was typed survives a session that has ended. Without JavaScript the forms work as they stand.
 
-const weights = [...document.querySelectorAll("[data-weight]")];
-const status = document.querySelector("[data-weights]");
+const form = document.getElementById("market_form");
 
-function sum() {  // in millionths, so that 0.1 + 0.2 is 0.3
-  return weights.reduce((total, input) => total + Math.round(Number(input.value || 0) * 1e6), 0);
+function element(tag, text, props = {}) {
+  return Object.assign(document.createElement(tag), {textContent: text, ...props});
 }
 
-function say() {
-  if (!status) return;
-  const total = sum();
-  status.textContent = total === 1e6 ? "The weights sum to 1." : `The weights sum to ${total / 1e6}; they must sum to 1.`;
+function millionths(inputs) {  // so that 0.1 + 0.2 is 0.3
+  return inputs.reduce((total, input) => total + Math.round(Number(input.value || 0) * 1e6), 0);
+}
+
+// "Resolve": buttons that fill in the weights
+
+const weights = [...document.querySelectorAll("[data-weight]")];
+
+function sayWeights() {
+  const total = millionths(weights), place = document.querySelector("[data-weights]");
+  if (place) place.textContent = total === 1e6 ? "The weights sum to 1." : `The weights sum to ${total / 1e6}; they must sum to 1.`;
 }
 
 for (const button of document.querySelectorAll("[data-preset]")) {
   button.addEventListener("click", () => {
     button.dataset.preset.split(" ").forEach((value, place) => { weights[place].value = value; });
-    say();
+    sayWeights();
   });
 }
-for (const input of weights) input.addEventListener("input", say);
-if (weights.some(input => input.value)) say();
+for (const input of weights) input.addEventListener("input", sayWeights);
+if (weights.some(input => input.value)) sayWeights();
+
+// Outcomes of a new market: the sum of their probabilities
+
+function probabilities() {
+  return [...document.querySelectorAll("[data-probability]")].filter(input => !input.name.includes("__prefix__"));
+}
+
+function sayProbabilities() {
+  const inputs = probabilities(), total = millionths(inputs), empty = inputs.filter(input => !input.value).length;
+  let text = `The probabilities sum to ${total / 1e6}`;
+  if (total > 1e6 || (total === 1e6 && empty)) text += ": too much. They must sum to 1.";
+  else if (empty) text += `; ${empty} left empty share${empty === 1 ? "s" : ""} the rest, ${(1e6 - total) / 1e6}.`;
+  else text += total === 1e6 ? "." : "; they must sum to 1.";
+  sum.textContent = text;
+}
+
+const sum = element("p", "", {role: "status", className: "px-3 py-2"});
+const group = document.getElementById("outcomes-group");
+if (form && group && probabilities().length) {
+  group.append(sum);
+  form.addEventListener("input", event => { if ("probability" in event.target.dataset) sayProbabilities(); });
+  sayProbabilities();
+}
+
+// Texts as viewers will see them
+
+for (const name of ["description", "resolution_criteria"]) {
+  const area = form?.elements[name];
+  if (area?.tagName !== "TEXTAREA") continue;
+  const shown = element("div", "", {className: "prose border border-base-200 rounded-default p-3 mt-2 dark:border-base-800", hidden: true});
+  const button = element("button", "Preview", {type: "button", className: "text-primary-600 dark:text-primary-500 cursor-pointer mt-2"});
+  button.addEventListener("click", async () => {
+    const sent = new FormData();
+    sent.set("text", area.value);
+    sent.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
+    const answer = await fetch("/admin/markets/market/preview/", {method: "POST", body: sent}).catch(() => null);
+    if (answer?.ok && !answer.redirected) shown.innerHTML = await answer.text();  // cleaned by the server
+    else shown.textContent = "The preview cannot be had right now.";
+    shown.hidden = false;
+  });
+  area.after(button, shown);
+}
+
+// What was typed, kept in this tab until the server has it: a page of another address, after the form was sent, says so
+
+const prefix = "bellwether ", store = prefix + location.pathname;
+
+function typed() {
+  const kept = {};
+  for (const input of form.elements) {
+    const text = input.tagName === "TEXTAREA" || ["text", "url", "number"].includes(input.type);
+    if (text && input.name && input.value !== input.defaultValue) kept[input.name] = input.value;
+  }
+  return kept;
+}
+
+function keep(sent) {
+  sessionStorage.setItem(store, JSON.stringify({sent, values: typed()}));
+}
+
+function offer(values) {
+  const place = element("div", "You typed something here that was not saved.", {role: "alert", className: "mb-6 p-3 border border-base-200 rounded-default dark:border-base-800 flex flex-row flex-wrap gap-3"});
+  const restore = element("button", "Put it back", {type: "button", className: "text-primary-600 dark:text-primary-500 cursor-pointer"});
+  const discard = element("button", "Discard it", {type: "button", className: "cursor-pointer"});
+  restore.addEventListener("click", () => {
+    for (const [name, value] of Object.entries(values)) {
+      if (!form.elements[name]) continue;
+      form.elements[name].value = value;
+      form.elements[name].dispatchEvent(new Event("input", {bubbles: true}));
+    }
+    place.remove();
+  });
+  discard.addEventListener("click", () => { sessionStorage.removeItem(store); place.remove(); });
+  place.append(restore, discard);
+  form.before(place);
+}
+
+for (const key of Object.keys(sessionStorage)) {
+  if (key.startsWith(prefix) && key !== store && JSON.parse(sessionStorage[key]).sent) sessionStorage.removeItem(key);
+}
+if (form && document.querySelector("[form=market_form][name=_save]")) {
+  const {values} = JSON.parse(sessionStorage.getItem(store) || '{"values": {}}');
+  const lost = Object.entries(values).some(([name, value]) => form.elements[name] && form.elements[name].value !== value);
+  if (lost && !form.querySelector(".errors, .errornote")) offer(values);
+  else sessionStorage.removeItem(store);
+  form.addEventListener("input", () => keep(false));
+  form.addEventListener("submit", () => keep(true));
+}
