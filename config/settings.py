@@ -175,6 +175,10 @@ logs.configure(
 )
 
 # --- Bellwether ---
+# with it, one person proposes a resolution and, so many hours later, another approves it
+RESOLUTION_REVIEW_HOURS = (
+    env.number("RESOLUTION_REVIEW_HOURS", 0) if env.text("RESOLUTION_REVIEW_HOURS", "") else None
+)
 STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits of a new trader
 LOG_HOT_ONE_IN = env.number("LOG_HOT_ONE_IN", 100, least=1)  # of the answers from memory
 # Open streams in each process.

@@ -8,6 +8,7 @@ from markets.web.pages import views
 urlpatterns = [
     path("", views.home, name="home"),
     path("markets/<slug:slug>", views.market, name="market"),
+    path("markets/<slug:slug>/object", views.object_to, name="object_to"),
     path("healthz", operator.healthz),
     path("readyz", operator.readyz),
     path("metrics", operator.metrics),

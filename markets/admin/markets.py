@@ -101,6 +101,9 @@ class MarketAdmin(ServiceAdmin):
     pause_page = opens(PAGES["pause"])
     close_page = opens(PAGES["close"])
     resolve_page = opens(PAGES["resolve"])
+    propose_page = opens(PAGES["propose"])
+    approve_page = opens(PAGES["approve"])
+    reject_page = opens(PAGES["reject"])
     unresolve_page = opens(PAGES["unresolve"])
     cancel_page = opens(PAGES["cancel"])
 

@@ -52,9 +52,9 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         """Do it and return a sentence that says what was done. Raise Refused."""
         raise NotImplementedError
 
-    def subject(self) -> Model:
-        """Return the row that the page is about, for the log of the admin."""
-        raise NotImplementedError
+    def subject(self) -> Model | None:
+        """Return the row in whose history it is written, if the page is about one."""
+        return None
 
     def get_success_url(self) -> str:
         """Return where to go afterwards, and by *Back*: the row, or its list."""
@@ -95,7 +95,8 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     def _log(self, form: Any, done: str) -> None:
         """Write into the admin's log what was done, with the values given."""
         given = [f"{name}: {value}" for name, value in form.cleaned_data.items() if value]
-        self.model_admin.log_change(self.request, self.subject(), " ".join([done, *given]))
+        if row := self.subject():
+            self.model_admin.log_change(self.request, row, " ".join([done, *given]))
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.show(form)

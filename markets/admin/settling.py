@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
 from unfold.enums import ActionVariant
@@ -20,9 +21,9 @@ from unfold.widgets import (
 from markets.admin.pages import ConfirmedPage
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.permissions import Permission, may
-from markets.models import Market
+from markets.models import Market, Status
 from markets.selectors import settlement
-from markets.services import lifecycle, resolution
+from markets.services import lifecycle, proposals, resolution
 
 STATUS_COLOURS = {
     "draft": "info", "scheduled": "warning", "active": "success", "paused": "warning",
@@ -38,7 +39,8 @@ def note_field(help_text: str) -> forms.CharField:
 class MarketPage(ConfirmedPage):
     """A page about one market. What it shows holds until the market's next event."""
 
-    move: str  # of lifecycle.MOVES
+    move: str
+    starts: tuple[Status, ...] = ()  # the statuses that allow it; else those of lifecycle.MOVES
 
     @cached_property
     def market(self) -> Market:
@@ -55,12 +57,16 @@ class MarketPage(ConfirmedPage):
     @classmethod
     def fits(cls, market: Market) -> bool:
         """Return whether the market's status allows the move."""
-        return market.status in lifecycle.MOVES[cls.move].starts
+        return market.status in cls.allowing()
+
+    @classmethod
+    def allowing(cls) -> tuple[Status, ...]:
+        return cls.starts or lifecycle.MOVES[cls.move].starts
 
     def blocked(self) -> str:
         if self.fits(self.market):
             return ""
-        allowed = " or ".join(lifecycle.MOVES[self.move].starts)
+        allowed = " or ".join(self.allowing())
         status = self.market.status
         return f"This market is {status}. To {self.move} a market, it must be {allowed}."
 
@@ -142,6 +148,22 @@ class ResolveForm(forms.Form):
         return [*zip(labels, whole, strict=True), ("Split evenly", evenly)]
 
 
+def _two_people() -> bool:
+    return settings.RESOLUTION_REVIEW_HOURS is not None
+
+
+def outcome_of(market: Market, weights: dict[int, int], answers: Any) -> dict[str, Any]:
+    """Return the context of `resolve_preview.html`: who gets what."""
+    found = resolution.preview_resolution(market_id=market.pk, weights=weights)
+    outcomes = market.outcomes.all()
+    return {
+        "pays": [(outcome.label, to_text(weights.get(outcome.pk, 0))) for outcome in outcomes],
+        "outlook": settlement.outlook(market, found.payouts),
+        "returned": found.returned,
+        "answers": answers,
+    }
+
+
 class ResolvePage(MarketPage):
     permission = Permission.RESOLVE_MARKET
     title = "Resolve"
@@ -156,20 +178,102 @@ class ResolvePage(MarketPage):
         return {**super().get_form_kwargs(), "market": self.market}
 
     def preview(self, form: Any) -> dict[str, Any]:
-        weights = form.micro_weights()
-        found = resolution.preview_resolution(market_id=self.market.pk, weights=weights)
-        return {
-            "pays": [(o.label, to_text(weights[o.pk])) for o in self.market.outcomes.all()],
-            "outlook": settlement.outlook(self.market, found.payouts),
-            "returned": found.returned,
-            "answers": form.cleaned_data,
-        }
+        return outcome_of(self.market, form.micro_weights(), form.cleaned_data)
 
     def act(self, form: Any) -> str:
         answers = {name: form.cleaned_data[name] for name in ("evidence_url", "note", "known_at")}
         weights = form.micro_weights()
-        resolution.resolve_market(**self.who(), weights=weights, **answers)
+        self.service(**self.who(), weights=weights, **answers)
         return f"{self.market.name} is resolved, and its traders are paid."
+
+    service: Any = staticmethod(resolution.resolve_market)
+
+    @classmethod
+    def fits(cls, market: Market) -> bool:
+        return super().fits(market) and not _two_people()
+
+    def blocked(self) -> str:
+        if _two_people():
+            return "Two people resolve a market here: propose a resolution instead."
+        return super().blocked()
+
+
+class ProposePage(ResolvePage):
+    """In the place of `ResolvePage` where two people resolve."""
+
+    title = "Propose a resolution"
+    verb = "Propose it"
+    move = "propose"
+    starts = (Status.CLOSED,)
+    service = staticmethod(proposals.propose)
+
+    @classmethod
+    def fits(cls, market: Market) -> bool:
+        fitting = market.status in cls.starts and proposals.open_proposal(market) is None
+        return fitting and _two_people()
+
+    def blocked(self) -> str:
+        if not _two_people():
+            return "One person resolves a market here: resolve it."
+        if proposals.open_proposal(self.market):
+            return "A resolution is proposed already: approve or reject that one."
+        return MarketPage.blocked(self)
+
+    def act(self, form: Any) -> str:
+        super().act(form)
+        return "It is proposed. Another person approves or rejects it."
+
+
+class ApprovePage(MarketPage):
+    permission = Permission.RESOLVE_MARKET
+    title = "Approve the resolution"
+    verb = "Approve, resolve and pay"
+    variant = ActionVariant.PRIMARY
+    move = "approve"
+    starts = (Status.CLOSED,)
+    form_class: Any = forms.Form
+    preview_template = "admin/resolve_preview.html"
+
+    @classmethod
+    def fits(cls, market: Market) -> bool:
+        return super().fits(market) and proposals.open_proposal(market) is not None
+
+    def blocked(self) -> str:
+        proposal = proposals.open_proposal(self.market)
+        if proposal is None:
+            return "No resolution of this market is proposed."
+        return proposals.why_not(proposal, self.request.user, timezone.now())
+
+    def preview(self, form: Any) -> dict[str, Any]:
+        proposal = proposals.open_proposal(self.market)
+        if proposal is None:
+            raise Http404
+        weights = proposals.weights_of(proposal)
+        return outcome_of(self.market, weights, vars(proposal)) | {"proposal": proposal}
+
+    def act(self, form: Any) -> str:
+        proposals.approve(**self.who())
+        return f"{self.market.name} is resolved, and its traders are paid."
+
+
+class RejectForm(forms.Form):
+    note = note_field("Why it is not approved. Everybody sees it.")
+
+
+class RejectPage(ApprovePage):
+    title = "Reject the proposal"
+    verb = "Reject it"
+    variant = ActionVariant.DEFAULT
+    move = "reject"
+    form_class = RejectForm
+    preview_template = "admin/reject_preview.html"
+
+    def blocked(self) -> str:
+        return "" if self.fits(self.market) else "No resolution of this market is proposed."
+
+    def act(self, form: Any) -> str:
+        proposals.reject(**self.who(), note=form.cleaned_data["note"])
+        return "The proposal is rejected. The market awaits another one."
 
 
 class UnresolveForm(forms.Form):
@@ -304,6 +408,9 @@ PAGES: dict[str, type[MarketPage]] = {
     "pause": PausePage,
     "close": ClosePage,
     "resolve": ResolvePage,
+    "propose": ProposePage,
+    "approve": ApprovePage,
+    "reject": RejectPage,
     "unresolve": UnresolvePage,
     "cancel": CancelPage,
 }

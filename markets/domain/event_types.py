@@ -10,6 +10,8 @@ class EventType(StrEnum):
     OPENED = "market.opened"
     PAUSED = "market.paused"
     CLOSED = "market.closed"
+    PROPOSED = "market.resolution_proposed"
+    WITHDRAWN = "market.resolution_withdrawn"
     RESOLVED = "market.resolved"
     UNRESOLVED = "market.unresolved"
     CANCELLED = "market.cancelled"

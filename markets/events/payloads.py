@@ -64,6 +64,25 @@ class Closed(StatusChanged):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Proposed(Payload):
+    """A resolution is proposed. `payouts` as in `Resolved`; it is approved after `review_until`."""
+
+    kind = EventType.PROPOSED
+    payouts: Sequence[Mapping[str, Any]]
+    note: str
+    evidence_url: str
+    review_until: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn(Payload):
+    """The proposed resolution is not approved."""
+
+    kind = EventType.WITHDRAWN
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resolved(StatusChanged):
     """`payouts` lists `{outcome_id, weight}`: the weights are decimal strings with the sum 1."""
 

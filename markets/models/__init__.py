@@ -7,7 +7,7 @@ from markets.models.ledger import Account, AuditRun, JournalEntry, Posting
 from markets.models.market import Category, Market, Outcome, Status, Tag, Word
 from markets.models.notification import CategoryFollow, Notification
 from markets.models.report import Report
-from markets.models.resolution import Payout, Resolution
+from markets.models.resolution import Objection, Payout, Proposal, Resolution
 from markets.models.trade import Candle, Position, Side, Trade
 
 __all__ = [
@@ -23,10 +23,12 @@ __all__ = [
     "JournalEntry",
     "Market",
     "Notification",
+    "Objection",
     "Outcome",
     "Payout",
     "Position",
     "Posting",
+    "Proposal",
     "Report",
     "Resolution",
     "Scope",

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from markets.domain.errors import Invalid
 from markets.domain.event_types import EventType
-from markets.models import Candle, Event, Market, Outcome, Trade
+from markets.models import Candle, Event, Market, Outcome, Proposal, Status, Trade
 from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
@@ -42,6 +42,20 @@ def corrections(market_id: int) -> list[Event]:
     """Return the edits of a market with trades that carry a reason, oldest first."""
     edits = Event.objects.public().filter(market_id=market_id, type=EventType.UPDATED)
     return list(edits.filter(payload__has_key="reason").order_by("seq"))
+
+
+def cancellation(market: Market) -> Event | None:
+    """Return the event that called the market off; it says why."""
+    if market.status != Status.CANCELLED:
+        return None
+    return market.events.filter(type=EventType.CANCELLED).order_by("-seq").first()
+
+
+def proposal(market: Market) -> Proposal | None:
+    """Return the resolution that waits for another person's approval."""
+    if market.status != Status.CLOSED:
+        return None
+    return market.proposals.filter(decided_at=None).first()
 
 
 def trades(market_id: int) -> QuerySet[Trade]:

@@ -86,9 +86,12 @@ def _what(kind: str, payload: dict[str, Any], labels: dict[int, str]) -> str:
         return f"Created as {payload['status']}" + (" by an import" if payload["imported"] else "")
     if kind == EventType.UPDATED:
         return "Edited" if "reason" not in payload else "Corrected"
-    if kind == EventType.RESOLVED:
+    if kind in {EventType.RESOLVED, EventType.PROPOSED}:
         pays = (f"{labels.get(p['outcome_id'], '?')} {p['weight']}" for p in payload["payouts"])
-        return f"Resolved: {', '.join(pays)}"
+        verb = "Resolved" if kind == EventType.RESOLVED else "Resolution proposed"
+        return f"{verb}: {', '.join(pays)}"
+    if kind == EventType.WITHDRAWN:
+        return "Proposed resolution rejected"
     verb = kind.removeprefix("market.").capitalize()
     return f"{verb} ({payload['from']} → {payload['status']})" if "from" in payload else verb
 

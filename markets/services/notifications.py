@@ -17,7 +17,8 @@ def create_for(event: Event, *, now: datetime) -> list[Notification]:
     """Create the notifications of an event, one for each user.
 
     Staff who may see drafts hear of every new market, followers of a category of each market that
-    becomes public in it, and the creator of a market of its first trade.
+    becomes public in it, the creator of a market of its first trade, and who holds shares of a
+    proposed resolution.
     """
     market = event.market
     users = get_user_model()._default_manager.filter(is_active=True)
@@ -32,6 +33,9 @@ def create_for(event: Event, *, now: datetime) -> list[Notification]:
         title, recipients = "New market", staff.filter(is_staff=True)
         if market.public:
             recipients |= followers
+    elif event.type == EventType.PROPOSED:
+        title = "Resolution proposed"
+        recipients = users.filter(positions__market=market, positions__shares__gt=0)
     elif event.payload.get("from") == Status.DRAFT and event.type != EventType.CANCELLED:
         title, recipients = "Now public", followers
     else:

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 
 from markets.domain import text
 from markets.domain.amounts import MICRO, to_text
-from markets.domain.errors import Invalid, PayoutSpent, unknown_outcome
+from markets.domain.errors import Forbidden, Invalid, PayoutSpent, unknown_outcome
 from markets.domain.orders import Reversal, Settlement
 from markets.models import Account, JournalEntry, Market, Payout, Position, Resolution
 from markets.services import Actor, ledger, lifecycle
@@ -27,13 +28,17 @@ def resolve_market(
     known_at: datetime | None = None,
     expected_version: int | None = None,
     expected_seq: int | None = None,
+    approved: bool = False,
 ) -> Market:
     """Pay `weights[id]` millionths of a credit for a share of outcome `id`; they sum to a million.
 
     Each holding is paid rounded down, and the rest of the market's money returns to the issuance.
     `known_at` is when the answer became known in the world. Raise Invalid, NotFound, Busy,
-    IllegalTransition, VersionConflict, PreviewOutdated.
+    IllegalTransition, VersionConflict, PreviewOutdated; Forbidden unless `approved`, where two
+    people resolve (`services/proposals.py`).
     """
+    if settings.RESOLUTION_REVIEW_HOURS is not None and not approved:
+        raise Forbidden("Two people resolve a market here: one proposes, another one approves.")
     payouts = [{"outcome_id": pk, "weight": to_text(w)} for pk, w in weights.items() if w]
     moving = lifecycle.moving(
         "resolve", market_id, expected_version, actor, now,
@@ -42,7 +47,7 @@ def resolve_market(
     with moving as market:
         if known_at is not None and known_at > now:
             raise Invalid(known_at="This is in the future: say when the answer became known.")
-        paying = _paying(market, weights)
+        paying = paying_weights(market, weights)
         settlement = _settlement(market, paying)
         resolution = Resolution.objects.create(
             market=market,
@@ -58,6 +63,7 @@ def resolve_market(
         Payout.objects.bulk_create(
             Payout(resolution=resolution, outcome_id=pk, weight=w) for pk, w in paying.items()
         )
+        decide(market, actor, now, approved=True)
     return market
 
 
@@ -65,7 +71,7 @@ def preview_resolution(*, market_id: int, weights: Mapping[int, int]) -> Settlem
     """Return what `resolve_market` would pay now. Raise as it does."""
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, verb="resolve")
-        return _settlement(market, _paying(market, weights))
+        return _settlement(market, paying_weights(market, weights))
 
 
 def unresolve_market(
@@ -127,6 +133,7 @@ def cancel_market(
     with moving as market:
         text.body("note", note)
         _pay(market, _refunds(market), JournalEntry.Kind.REFUND, actor, now)
+        decide(market, actor, now, approved=False)
     return market
 
 
@@ -146,7 +153,15 @@ def _standing(market: Market) -> Resolution:
     return market.resolutions.select_related("entry").get(reversed_at=None)
 
 
-def _paying(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
+def decide(market: Market, actor: Actor, now: datetime, *, approved: bool) -> None:
+    """End the market's open proposal, if there is one. The caller holds the market's row lock."""
+    pk = actor.pk if actor else None
+    market.proposals.filter(decided_at=None).update(
+        decided_at=now, decided_by_id=pk, approved=approved
+    )
+
+
+def paying_weights(market: Market, weights: Mapping[int, int]) -> dict[int, int]:
     """Return the weights that are not zero. Raise Invalid."""
     known = sorted(market.outcomes.values_list("pk", flat=True))
     if unknown := set(weights).difference(known):

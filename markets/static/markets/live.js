@@ -1,7 +1,7 @@
 // Keeps a page current. The server renders it whole; this moves the prices with every event, and fetches the page again
 // when more than prices changed. Without JavaScript the page is simply as old as its last load.
 
-const TYPES = ["trade", "market.created", "market.updated", "market.scheduled", "market.opened", "market.paused",
+const TYPES = ["trade", "market.created", "market.updated", "market.scheduled", "market.opened", "market.paused", "market.resolution_proposed", "market.resolution_withdrawn",
                "market.closed", "market.resolved", "market.unresolved", "market.cancelled"];
 const pulse = document.querySelector("[data-pulse]");
 let refreshing = null;

@@ -2,20 +2,25 @@
 
 import sys
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from markets.caching.shared import ALL_MARKETS
-from markets.domain.errors import Busy, Invalid, NotFound
+from markets.domain.errors import AlreadyDone, Busy, Invalid, NotFound, Refused
 from markets.domain.permissions import Permission, may
 from markets.infra.threads import in_thread
-from markets.selectors import catalogue, history, markets
+from markets.models import Market
+from markets.selectors import catalogue, history, markets, settlement
+from markets.services import proposals
 from markets.web import hot
 
 SORTS: Final = {
@@ -73,8 +78,48 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
         "market": found,
         "resolution": next((r for r in found.resolutions.all() if r.reversed_at is None), None),
         "corrections": history.corrections(found.pk),
+        "cancelled": history.cancellation(found),
+        **_proposal(request, found),
     }
     return render(request, "markets/detail.html", context)
+
+
+def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:
+    """Return the context of a proposed resolution, and whether the viewer can object to it."""
+    proposal = history.proposal(market)
+    if proposal is None:
+        return {}
+    user = request.user
+    open_for = proposal.review_until > timezone.now() and user.pk is not None
+    return {
+        "proposal": proposal,
+        "can_object": open_for and settlement.held_by(user.pk or 0, market),
+        "objections": proposal.objections.count(),
+    }
+
+
+@require_POST
+async def object_to(request: HttpRequest, slug: str) -> HttpResponse:
+    """Store an objection to a proposed resolution, and lead back to the market."""
+    return await in_thread(_object_to, request, slug)
+
+
+def _object_to(request: HttpRequest, slug: str) -> HttpResponse:
+    if not request.user.is_authenticated:
+        raise PermissionDenied
+    try:
+        found = markets.get_by_slug(slug, drafts=False)
+        said = request.POST.get("text", "")
+        proposals.object_to(market_id=found.pk, trader=request.user, now=timezone.now(), said=said)
+    except NotFound:
+        raise Http404 from None
+    except AlreadyDone:
+        messages.error(request, "You have objected already.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "Your objection is noted. Who decides will read it.")
+    return redirect(found.get_absolute_url())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
