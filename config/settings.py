@@ -62,7 +62,7 @@ TEMPLATES = [
     }
 ]
 APPEND_SLASH = False  # an API path is exact
-TIME_ZONE = "UTC"
+TIME_ZONE = env.text("TIME_ZONE", "UTC")  # of the admin; the API and the pages say UTC
 FORMAT_MODULE_PATH = "config.formats"
 LANGUAGE_CODE = "en"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20  # bytes of a request body; a larger one is refused with 413
@@ -201,6 +201,7 @@ UNFOLD = {
                     ("Awaiting resolution", "?queue=awaiting"),
                     ("Closing soon", "?queue=closing"),
                     ("Drafts", "?queue=drafts"),
+                    ("Calendar", "calendar/"),
                 )
             ],
         }

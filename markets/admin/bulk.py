@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,7 +26,9 @@ MOST = 10_000  # markets of one job
 
 class ClosingForm(forms.Form):
     close_at = forms.SplitDateTimeField(
-        label="New closing time", widget=UnfoldAdminSplitDateTimeWidget, help_text="In UTC."
+        label="New closing time",
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text=f"In the zone {settings.TIME_ZONE}.",
     )
 
     def clean_close_at(self) -> str:

@@ -22,6 +22,7 @@ from unfold.decorators import display
 
 from markets.admin.base import ServiceAdmin, StaffRequest, amount
 from markets.admin.bulk import bulk_action
+from markets.admin.calendar import CalendarPage
 from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline, opened
 from markets.admin.pages import opens
 from markets.admin.settling import PAGES, STATUS_COLOURS
@@ -108,8 +109,13 @@ class MarketAdmin(ServiceAdmin):
     cancel_page = opens(PAGES["cancel"])
 
     def get_urls(self) -> list[Any]:
-        preview = self.admin_site.admin_view(self.preview)
-        return [path("preview/", preview, name="markets_market_preview"), *super().get_urls()]
+        guard = self.admin_site.admin_view
+        month = guard(CalendarPage.as_view(model_admin=self))
+        return [
+            path("preview/", guard(self.preview), name="markets_market_preview"),
+            path("calendar/", month, name="markets_market_calendar"),
+            *super().get_urls(),
+        ]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """Return a text as viewers will see it."""
