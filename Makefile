@@ -22,6 +22,7 @@ bench: .venv/dev  ## what everything costs, beside its peers (twenty minutes; ne
 	@$(PY) -m bench.fanout --growth
 	@$(PY) -m bench.trades --million
 	@$(PY) -m bench.size
+	@$(PY) -m bench.admin
 
 serve: .venv/runtime  ## several processes of granian; needs DATABASE_URL, REDIS_URL and the rest of .env (WORKERS=4 PORT=8000)
 	@exec $(PY) -m granian --interface asgi --host $(or $(HOST),127.0.0.1) --port $(or $(PORT),8000) --workers $(or $(WORKERS),2) --backpressure 20000 config.asgi:application
