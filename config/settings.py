@@ -185,6 +185,9 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
+    "DASHBOARD_CALLBACK": "markets.admin.home.work_queue",
+    "SIDEBAR": {"navigation": "markets.admin.navigation.sidebar"},
+    "COMMAND": {"search_callback": "markets.admin.navigation.search"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/markets/icon.svg"}],
     "COLORS": {
         "primary": {
