@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from markets.admin.base import StaffRequest
 from markets.admin.navigation import AWAITING, list_of, row_of, sees, shown_count
-from markets.domain.amounts import to_percent, to_text
+from markets.domain.amounts import MICRO, to_percent
 from markets.domain.permissions import Permission, may
 from markets.models import Account, AuditRun, Event, Market, Report, Trade
 from markets.presenters.chart import Bar, bar_chart
@@ -52,6 +53,7 @@ class Section:
     title: str
     empty: str
     sources: tuple[Source, ...]
+    beside: bool = False  # in the second column of a wide screen
     rows: list[Row] = field(default_factory=list)
     count: int = 0
     address: str = ""
@@ -72,6 +74,11 @@ def _moment(at: datetime) -> str:
     return date_format(timezone.localtime(at), "j M, H:i T")
 
 
+def _ago(at: datetime, now: datetime) -> str:
+    minutes = (now - at).total_seconds() >= 60
+    return f"{timesince(at, now, depth=1)} ago" if minutes else "just now"
+
+
 def _awaiting(_request: StaffRequest, market: Market, now: datetime) -> Row:
     closed = market.close_at or market.updated_at
     days = (now - closed).days
@@ -89,17 +96,16 @@ def _closing(_request: StaffRequest, market: Market, now: datetime) -> Row:
 
 def _draft(_request: StaffRequest, market: Market, now: datetime) -> Row:
     writer = market.created_by.get_username() if market.created_by else "nobody who is known"
-    note = f"by {writer}, {timesince(market.created_at, now, depth=1)} ago"
-    return Row(market.name, row_of(market), note)
+    return Row(market.name, row_of(market), f"by {writer}, {_ago(market.created_at, now)}")
 
 
 def _failed_report(request: StaffRequest, report: Report, now: datetime) -> Row:
     about = f" of {report.market.name}" if report.market else ""
-    since = timesince(report.touched_at, now, depth=1)
-    note = f"{report.error or 'No reason is known.'} · {report.requested_by}, {since} ago"
+    why, when = report.error or "No reason is known.", _ago(report.touched_at, now)
+    note = f"{why} · {report.requested_by}, {when}"
     retry = reverse("admin:markets_report_retry", args=[report.pk])
     return Row(
-        f"Report {report.pk}: {report.get_kind_display()}{about}",
+        f"Report {report.pk}: {report.get_kind_display().lower()}{about}",
         row_of(report),
         note,
         retry=retry if may(request.user, Permission.EXPORT_DATA) else "",
@@ -107,8 +113,7 @@ def _failed_report(request: StaffRequest, report: Report, now: datetime) -> Row:
 
 
 def _unhandled(_request: StaffRequest, event: Event, now: datetime) -> Row:
-    since = timesince(event.at, now, depth=1)
-    return Row(event.market.name, row_of(event), event.type, f"{since} ago", "danger")
+    return Row(event.market.name, row_of(event), event.type, _ago(event.at, now), "danger")
 
 
 def _closing_query(now: datetime) -> str:
@@ -138,6 +143,7 @@ def _sections() -> list[Section]:
             "Closing within 24 hours",
             "Nothing closes within 24 hours.",
             (Source("closing", Market, _closing_query, _closing),),
+            beside=True,
         ),
         Section(
             "Drafts",
@@ -148,11 +154,13 @@ def _sections() -> list[Section]:
             "Failed jobs",
             "No job has failed in the last 7 days.",
             (Source("failed_reports", Report, _failed_query, _failed_report),),
+            beside=True,
         ),
         Section(
             "Events nobody handled",
             "Every event was handled.",
             (Source("unhandled", Event, _unhandled_query, _unhandled),),
+            beside=True,
         ),
     ]
 
@@ -182,6 +190,11 @@ class Figure(NamedTuple):
     address: str
 
 
+def _rounded(amount: int) -> str:
+    """Return credits to read at a glance, such as `12,345.68`; the list has them exactly."""
+    return f"{Decimal(amount) / MICRO:,.2f}"
+
+
 def money(request: StaffRequest) -> dict[str, Any]:
     """Return the last audit, and for who sees accounts what it counted."""
     if not sees(request, AuditRun):
@@ -191,6 +204,8 @@ def money(request: StaffRequest) -> dict[str, Any]:
     if audit is None:
         return found
     found["audit_address"] = row_of(audit)
+    count = len(audit.breaches)
+    found["breaches"] = f"{count} breach{'' if count == 1 else 'es'}"
     held = (
         ("Issued", audit.issuance, -1, Account.Kind.ISSUANCE),
         ("With traders", audit.with_traders, 1, Account.Kind.TRADER),
@@ -198,7 +213,7 @@ def money(request: StaffRequest) -> dict[str, Any]:
     )
     if sees(request, Account):
         found["figures"] = [
-            Figure(title, to_text(sign * amount), f"{list_of(Account)}?kind__exact={kind}")
+            Figure(title, _rounded(sign * amount), f"{list_of(Account)}?kind__exact={kind}")
             for title, amount, sign, kind in held
             if amount is not None
         ]
@@ -225,7 +240,7 @@ def charts(request: StaffRequest, now: datetime) -> dict[str, Any]:
 
     shown = [
         chart("Trades", "trades", lambda count: f"{count:,}"),
-        chart("Volume in credits", "volume", lambda amount: f"{amount / 1_000_000:,.0f}"),
+        chart("Volume in credits", "volume", _rounded),
         chart("Active traders", "traders", lambda count: f"{count:,}"),
     ]
     return {
@@ -237,9 +252,13 @@ def work_queue(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Return the context of `admin/index.html` (`DASHBOARD_CALLBACK` in the settings)."""
     now = timezone.now()
     asked: Any = request
-    shown = {
-        "sections": sections(asked, now),
+    waiting = sections(asked, now)
+    columns = ([s for s in waiting if not s.beside], [s for s in waiting if s.beside])
+    return {
+        **context,
+        "title": "Work queue",
+        "has_rights": bool(context["app_list"]),
+        "columns": [column for column in columns if column],
         **money(asked),
         **charts(asked, now),
     }
-    return {**context, **shown, "title": "Work queue", "has_rights": bool(context["app_list"])}

@@ -156,7 +156,7 @@ def test_what_closes_soon_and_who_wrote_a_draft(boss, alice):
     assert "Soon? closes " in closing
     assert "in 4 hours" in closing.replace("\xa0", " ")
     assert "Later?" not in closing
-    assert "Unready? by alice, 0 minutes ago" in drafts.replace("\xa0", " ")
+    assert "Unready? by alice, just now" in drafts
 
 
 @pytest.mark.parametrize("group", SEEN)
@@ -212,7 +212,7 @@ def test_a_failed_report_is_queued_again_and_built(boss, alice, market, settings
     settings.MEDIA_ROOT = tmp_path
     report = failed_report(alice, market)
     words, links = sections(boss.get("/admin/"))["Failed jobs"]
-    assert f"Report {report.pk}: Market History of Will it rain?" in words
+    assert f"Report {report.pk}: market history of Will it rain?" in words
     assert "OSError('No space left') · alice" in words
     assert "Retry" in words
     page = boss.post(f"/admin/markets/report/{report.pk}/retry/", follow=True)
@@ -267,10 +267,9 @@ def test_an_audit_notes_how_the_money_stands_and_the_home_shows_it(boss, market,
     assert run.issuance + run.with_traders + run.in_markets == 0
     words, links = sections(boss.get("/admin/"))["Last audit"]
     assert "no breaches" in words
-    shown = dict(re.findall(r"(Issued|With traders|In markets), credits ([\d.]+)", words))
-    assert float(shown["Issued"]) == pytest.approx(
-        float(shown["With traders"]) + float(shown["In markets"])
-    )
+    shown = dict(re.findall(r"(Issued|With traders|In markets), credits ([\d,.]+)", words))
+    said = {title: float(amount.replace(",", "")) for title, amount in shown.items()}
+    assert said["Issued"] == pytest.approx(said["With traders"] + said["In markets"], abs=0.02)
     for link in links:
         assert boss.get(link).status_code == 200
 
