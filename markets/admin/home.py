@@ -204,8 +204,8 @@ def money(request: StaffRequest) -> dict[str, Any]:
     if audit is None:
         return found
     found["audit_address"] = row_of(audit)
-    count = len(audit.breaches)
-    found["breaches"] = f"{count} breach{'' if count == 1 else 'es'}"
+    if audit.found:
+        found["breaches"] = f"{audit.found:,} breach{'' if audit.found == 1 else 'es'}"
     held = (
         ("Issued", audit.issuance, -1, Account.Kind.ISSUANCE),
         ("With traders", audit.with_traders, 1, Account.Kind.TRADER),
@@ -223,6 +223,7 @@ def money(request: StaffRequest) -> dict[str, Any]:
 class Chart(NamedTuple):
     title: str
     today: str
+    most: str
     picture: SafeString
 
 
@@ -236,7 +237,7 @@ def charts(request: StaffRequest, now: datetime) -> dict[str, Any]:
     def chart(title: str, column: str, text: Callable[[int], str]) -> Chart:
         sizes = [getattr(total, column) for total in totals]
         bars = [Bar(name, size, text(size)) for name, size in zip(names, sizes, strict=True)]
-        return Chart(title, bars[-1].text, bar_chart(title, bars))
+        return Chart(title, bars[-1].text, text(max(sizes)), bar_chart(title, bars))
 
     shown = [
         chart("Trades", "trades", lambda count: f"{count:,}"),

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Model, Q
+from django.db.models import F, Model, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,7 @@ from unfold.dataclasses import SearchResult
 
 from markets.models import Account, Market
 from markets.selectors import workqueue
-from markets.selectors.search import matching
+from markets.selectors.search import ranked
 
 MOST_RESULTS: Final = 10  # of each kind
 SHORTEST: Final = 2  # characters that are looked for
@@ -169,7 +169,7 @@ def _pages(request: HttpRequest, text: str) -> list[SearchResult]:
 def _markets(request: HttpRequest, text: str) -> list[SearchResult]:
     if not sees(request, Market):
         return []
-    found = matching(Market.objects.only("pk", "name", "status"), text).order_by("-pk")
+    found = ranked(Market.objects.only("pk", "name", "status"), text).order_by(F("score").desc())
     return [
         SearchResult(market.name, f"Market, {market.status}", row_of(market), "help")
         for market in found[:MOST_RESULTS]

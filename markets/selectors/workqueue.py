@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, Func, IntegerField, QuerySet
 
 from markets.models import AuditRun, DayTotal, Event, Market, Report, Status
 
@@ -69,8 +69,10 @@ def counts(names: list[str], now: datetime) -> dict[str, int]:
         return dict(zip(names, cursor.fetchone(), strict=True))
 
 
-def last_audit() -> AuditRun | None:
-    return AuditRun.objects.order_by("-pk").first()
+def last_audit() -> Any:
+    """Return the newest AuditRun, with the number of breaches `found` instead of them, or None."""
+    found = Func(F("breaches"), function="jsonb_array_length", output_field=IntegerField())
+    return AuditRun.objects.defer("breaches").annotate(found=found).order_by("-pk").first()
 
 
 def day_totals(now: datetime, days: int) -> list[DayTotal]:

@@ -279,6 +279,13 @@ def test_breaches_are_said(boss):
     assert "11 checks 2 breaches" in sections(boss.get("/admin/"))["Last audit"][0]
 
 
+def test_breaches_are_counted_and_not_read(boss):
+    AuditRun.objects.create(at=timezone.now(), breaches=[{"check": "x"}] * 5)
+    with CaptureQueriesContext(connection) as queries:
+        assert workqueue.last_audit().found == 5
+    assert '"breaches",' not in queries[0]["sql"]
+
+
 def test_who_sees_audits_but_no_accounts_sees_no_money(world):
     AuditRun.objects.create(at=timezone.now(), issuance=-5, with_traders=3, in_markets=2)
     client = member("sam", permissions=["view_auditrun"])
@@ -348,7 +355,7 @@ def test_the_charts_read_thirty_rows_however_many_trades_there_are(boss, world):
     )
     totals = workqueue.day_totals(timezone.now(), 30)
     assert [total.day for total in totals] == [today - timedelta(days=29 - n) for n in range(30)]
-    assert "1,000,000 today" in sections(boss.get("/admin/"))["The last 30 days"][0]
+    assert "1,000,000 today, most 1,000,000" in sections(boss.get("/admin/"))["The last 30 days"][0]
 
 
 # --- the sidebar ------------------------------------------------------------------------------------------------------
@@ -437,6 +444,6 @@ def test_the_palette_shows_ten_of_many(boss):
     react_to_all()
     with CaptureQueriesContext(connection) as queries:
         found = [title for title, _ in results(boss, "rain")]
-    assert len(found) == 20
-    assert found[0] == "Will it rain on day 11?"
+    assert len([title for title in found if title.startswith("Will it rain")]) == 10
+    assert len([title for title in found if title.startswith("rainer")]) == 10
     assert len(queries) <= 10
