@@ -207,6 +207,9 @@ UNFOLD = {
         }
     ],
     "STYLES": ["/static/markets/admin.css"],
+    "DASHBOARD_CALLBACK": "markets.admin.home.work_queue",
+    "SIDEBAR": {"navigation": "markets.admin.navigation.sidebar"},
+    "COMMAND": {"search_callback": "markets.admin.navigation.search"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/markets/icon.svg"}],
     "COLORS": {
         "primary": {

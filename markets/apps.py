@@ -9,6 +9,7 @@ from markets.infra.request_context import note_failure
 
 class MarketsConfig(AppConfig):
     name = "markets"
+    verbose_name = "Bellwether"
 
     def ready(self) -> None:
         got_request_exception.connect(note_exception, dispatch_uid="request log")

@@ -1,11 +1,16 @@
-from django.contrib import admin
-from django.http import HttpRequest
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
-from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from markets.admin.base import ReadOnlyAdmin, ReadOnlyInline, StaffRequest
+from markets.domain.errors import NotFound, Refused
 from markets.domain.permissions import Permission, may
 from markets.models import Event, Report
+from markets.services.report_files import retry_report
 
 
 @admin.register(Event)
@@ -35,6 +40,30 @@ class ReportAdmin(ReadOnlyAdmin):
     fields = (
         "kind", "market", "state", "progress", "download", "error", "requested_by", "created_at",
     )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.retry)
+        again = path("<path:object_id>/retry/", view, name="markets_report_retry")
+        return [again, *super().get_urls()]
+
+    def retry(self, request: StaffRequest, object_id: str) -> HttpResponse:
+        """Queue a failed report again: the button of the admin's home."""
+        if not may(request.user, Permission.EXPORT_DATA):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not object_id.isdecimal():
+            raise Http404
+        try:
+            report = retry_report(report_id=int(object_id), now=timezone.now())
+        except NotFound as missing:
+            raise Http404 from missing
+        except Refused as refusal:
+            messages.warning(request, str(refusal))
+        else:
+            self.log_change(request, report, "Queued again.")
+            messages.success(request, f"Report {report.pk} is queued again.")
+        return redirect("admin:index")
 
     def get_fields(self, request: HttpRequest, obj: Report | None = None) -> list[str]:
         permitted = may(request.user, Permission.EXPORT_DATA)

@@ -1,6 +1,5 @@
 """Markets: their list, their page with a button for each legal move, and their log."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -28,7 +27,7 @@ from markets.admin.pages import opens
 from markets.admin.settling import PAGES, STATUS_COLOURS
 from markets.domain.amounts import MICRO, to_percent
 from markets.models import Market
-from markets.selectors import timeline
+from markets.selectors import timeline, workqueue
 from markets.selectors.search import matching
 from markets.services import catalogue, lifecycle
 from markets.services.bulk import OPERATIONS
@@ -51,12 +50,11 @@ class QueueFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Market]) -> QuerySet[Market]:
-        if self.value() == "awaiting":
-            return queryset.filter(status="closed").order_by("close_at")
-        if self.value() == "closing":
-            soon = timezone.now() + timedelta(days=1)
-            return queryset.filter(status__in=lifecycle.LIVE, close_at__lt=soon)
-        return queryset.filter(status="draft") if self.value() == "drafts" else queryset
+        queue = workqueue.QUEUES.get(self.value() or "")
+        if queue is None:
+            return queryset
+        waiting = queue(timezone.now()).order_by().values("pk")
+        return queryset.filter(pk__in=waiting).order_by("close_at", "pk")
 
 
 @admin.register(Market)

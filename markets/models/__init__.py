@@ -8,7 +8,7 @@ from markets.models.market import Category, Market, Outcome, Status, Tag, Word
 from markets.models.notification import CategoryFollow, Notification
 from markets.models.report import Report
 from markets.models.resolution import Objection, Payout, Proposal, Resolution
-from markets.models.trade import Candle, Position, Side, Trade
+from markets.models.trade import Candle, DayTotal, DayTrader, Position, Side, Trade
 
 __all__ = [
     "Account",
@@ -17,6 +17,8 @@ __all__ = [
     "Candle",
     "Category",
     "CategoryFollow",
+    "DayTotal",
+    "DayTrader",
     "Event",
     "FeedCursor",
     "Job",

@@ -24,6 +24,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "API key"
         permissions = [("manage_keys", "Can revoke other people's keys")]
         ordering = ["-id"]
 

@@ -104,8 +104,13 @@ class AuditRun(models.Model):
         default=list, help_text="[{check, subject, detail}]; empty when all is well."
     )
     checks = models.IntegerField(default=0)
+    # micro-credits at that moment; null in audits that did not note them
+    issuance = models.BigIntegerField(null=True)
+    with_traders = models.BigIntegerField(null=True)
+    in_markets = models.BigIntegerField(null=True)
 
     class Meta:
+        verbose_name = "audit"
         ordering = ["-id"]
 
     def __str__(self) -> str:

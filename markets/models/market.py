@@ -158,6 +158,9 @@ class Market(models.Model):
         indexes = [
             models.Index(fields=["status", "-id"], name="market_status"),
             models.Index(F("close_at").asc(nulls_last=True), F("id"), name="market_closing"),
+            models.Index(
+                fields=["close_at", "id"], condition=Q(status="closed"), name="market_awaiting"
+            ),
             models.Index(fields=["-ranked_volume", "-id"], name="market_volume"),
             models.Index(fields=["-active_at", "-id"], name="market_activity"),
             GinIndex(fields=["search_vector"], name="market_search"),

@@ -46,7 +46,8 @@ class Report(models.Model):
                 fields=["touched_at"],
                 condition=Q(state__in=["queued", "running"]),
                 name="report_open",
-            )
+            ),
+            models.Index(fields=["-touched_at"], condition=Q(state="failed"), name="report_failed"),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Trades, positions, and the history of prices."""
+"""Trades, positions, the history of prices, and the totals of each day."""
 
 from django.db import models
 from django.db.models import Q
@@ -96,3 +96,31 @@ class Candle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.outcome_id} {self.start:%Y-%m-%d %H:%M} {self.close}"
+
+
+class DayTotal(models.Model):
+    """All trades of a day in UTC, as far as `react_to_trades` has read. `volume`: micro-credits."""
+
+    day = models.DateField(unique=True)
+    trades = models.BigIntegerField()
+    volume = models.BigIntegerField()
+    traders = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-day"]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.trades} trades"
+
+
+class DayTrader(models.Model):
+    """Somebody traded on a day: so `DayTotal.traders` counts them once. Kept for a few days."""
+
+    day = models.DateField()
+    trader = models.ForeignKey(USER, models.CASCADE, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [unique("day_trader_once", "day", "trader")]
+
+    def __str__(self) -> str:
+        return f"{self.trader_id} on {self.day}"

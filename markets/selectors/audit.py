@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
+from django.db.models import Sum
+
+from markets.models import Account
 
 # by name, a query whose rows (subject, detail) are the breaches
 CHECKS: Final = {
@@ -82,3 +85,9 @@ def breaches() -> list[Breach]:
             cursor.execute(query)
             found += [Breach(name, subject, detail) for subject, detail in cursor.fetchall()]
     return found
+
+
+def balances() -> dict[str, int]:
+    """Return the micro-credits of all accounts by their kind."""
+    sums = Account.objects.order_by().values_list("kind").annotate(total=Sum("balance"))
+    return {**dict.fromkeys(Account.Kind.values, 0), **dict(sums)}

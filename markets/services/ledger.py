@@ -137,4 +137,12 @@ def audit_ledger(*, now: datetime) -> AuditRun:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SET LOCAL statement_timeout = 0")
         breaches = [asdict(breach) for breach in audit.breaches()]
-        return AuditRun.objects.create(at=now, checks=len(audit.CHECKS), breaches=breaches)
+        held = audit.balances()
+        return AuditRun.objects.create(
+            at=now,
+            checks=len(audit.CHECKS),
+            breaches=breaches,
+            issuance=held[Account.Kind.ISSUANCE],
+            with_traders=held[Account.Kind.TRADER],
+            in_markets=held[Account.Kind.MARKET],
+        )

@@ -11,11 +11,11 @@ from django.core.files import File
 from django.utils import timezone
 
 from markets.domain.amounts import to_text
-from markets.domain.errors import Invalid
+from markets.domain.errors import AlreadyDone, Invalid
 from markets.infra import broker
 from markets.infra.request_context import current_request_id
 from markets.models import Event, Report, Trade
-from markets.selectors import audit, calibration, markets
+from markets.selectors import audit, calibration, markets, reports
 
 PROGRESS_EVERY = 2000  # rows
 Rows = Iterator[list[Any]]
@@ -38,6 +38,17 @@ def request_report(
         touched_at=now,
     )
     broker.start(broker.BUILD_REPORT, report.pk)
+    return report
+
+
+def retry_report(*, report_id: int, now: datetime) -> Report:
+    """Queue a failed report again. Raise NotFound, AlreadyDone when it has not failed."""
+    report = reports.get(report_id)
+    failed = Report.objects.filter(pk=report_id, state=Report.State.FAILED)
+    if not failed.update(state=Report.State.QUEUED, progress=0, error="", touched_at=now):
+        raise AlreadyDone
+    broker.start(broker.BUILD_REPORT, report_id)
+    report.refresh_from_db()
     return report
 
 

@@ -19,7 +19,7 @@ from markets.infra import broker
 from markets.infra.database import long_statements
 from markets.models import Event, FeedCursor, Job, Report
 from markets.selectors import feed
-from markets.services import bulk, notifications, report_files, search_index
+from markets.services import bulk, day_totals, notifications, report_files, search_index
 
 logger = structlog.get_logger("bellwether.tasks")
 
@@ -93,6 +93,7 @@ def react_to_trades() -> int:
                         "reaction_failed", event_id=trade.pk, reaction=reaction.__name__
                     )
         if trades:
+            day_totals.add(trades)
             cursor.reached = feed.cursor_of(trades[-1])
             cursor.save()
     return len(trades)

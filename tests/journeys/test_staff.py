@@ -201,7 +201,7 @@ def test_only_traders_are_given_credits(server, alice, market, page):
 def test_keys_are_revoked(server, alice, bob, page):
     key_for(bob)
     sign_in_by_hand(page, server, "alice")
-    open_list(page, "Api keys")
+    open_list(page, "API keys")
     choose(page, "bob", "Revoke").click()
     expect(page.get_by_text("1 key(s) revoked.")).to_be_visible()
     assert ApiKey.objects.get(user=bob).revoked_at is not None

@@ -169,7 +169,9 @@ def test_view_only_staff_read_a_market_and_find_nothing_to_press(
 def test_staff_without_permissions_are_told_so(server, staff_member, page):
     staff_member()
     sign_in_by_hand(page, server, "sam")
-    expect(page.get_by_text(re.compile("permission to view or edit")).last).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("you have no rights here yet. Ask a superuser"))
+    ).to_be_visible()
 
 
 # --- markets by hand --------------------------------------------------------------------------------------------------

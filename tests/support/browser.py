@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,14 +73,15 @@ def sign_in_by_hand(page: Page, server: Any, name: str) -> None:
 
 
 def open_list(page: Page, name: str) -> None:
-    """By the link of the sidebar; of its two levels the inner one is the models'."""
+    """By the link of the sidebar."""
     sidebar(page, name).click()
     page.get_by_role("heading", name=name).first.wait_for()
 
 
 def sidebar(page: Page, name: str) -> Locator:
-    lists = page.get_by_role("navigation").get_by_role("list").get_by_role("list")
-    return lists.get_by_role("link", name=name, exact=True)
+    """A link of the sidebar, also with the count of what waits behind it."""
+    titled = re.compile(rf"^{re.escape(name)}( [\d,]+\+?)?$")
+    return page.get_by_role("navigation").get_by_role("link", name=titled)
 
 
 def tick(page: Page, row: str) -> None:

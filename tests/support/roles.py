@@ -154,6 +154,8 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/autocomplete/ · markets.market.tags", SEES_DRAFT_PAGES),
     ("GET /admin/autocomplete/ · markets.categoryfollow.user", "superuser"),
     ("GET /admin/autocomplete/ · markets.categoryfollow.category", SEES_DRAFT_PAGES),
+    ("GET /admin/markets/report/<path:object_id>/retry/", AUDITORS),
+    ("POST /admin/markets/report/<path:object_id>/retry/", AUDITORS),
     ("GET /admin/auth/user/<id>/password/", "superuser"),
     ("POST /admin/auth/user/<id>/password/", "superuser"),
     ("GET /admin/(?P<url>.*)", NOBODY, STAFF),  # any other address

@@ -34,7 +34,10 @@ MEANS = {
     ("GET /admin/login/", "sent to /admin/"): "allowed",  # who has signed in as staff already
     ("GET /admin/logout/", "not by this method"): "allowed",  # a GET signs nobody out
     ("GET /admin/logout/", "sent to /admin/"): "refused",
+    ("GET /admin/markets/report/<path:object_id>/retry/", "not by this method"): "allowed",
+    ("POST /admin/markets/report/<path:object_id>/retry/", "sent to /admin/"): "allowed",
 }
+BUTTONS = {"POST /admin/markets/report/<path:object_id>/retry/"}  # of no form: a press is enough
 
 
 def path_of(row, place):
@@ -59,9 +62,8 @@ async def test_an_address_lets_in_whom_the_table_names(place, visit, row):
         assert method == "GET" or answer.status_code in {200, 302, 403}, answer.text
         saw = read(answer)
         found[role] = MEANS.get((row.bare(), saw), saw)
-        assert method == "GET" or found[role] != "allowed" or answer.status_code == 200, (
-            "an empty form was saved"
-        )
+        saved = method != "GET" and found[role] == "allowed" and answer.status_code != 200
+        assert not saved or row.bare() in BUTTONS, "an empty form was saved"
     assert found == row.expected()
 
 

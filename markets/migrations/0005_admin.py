@@ -17,7 +17,7 @@ def let_auditors_see_jobs(apps, _schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('markets', '0003_doors'),
+        ('markets', '0004_daytotals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('markets', '0004_admin'),
+        ('markets', '0005_admin'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
