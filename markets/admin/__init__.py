@@ -1,3 +1,3 @@
 """The admin. Markets are changed by services alone."""
 
-from markets.admin import events, markets, money, people  # noqa: F401
+from markets.admin import events, keys, markets, money, people  # noqa: F401
