@@ -18,6 +18,7 @@ from django.urls import path
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelect2MultipleWidget
 
 from markets.admin import traders
 from markets.admin.base import BaseAdmin, ReadOnlyAdmin
@@ -45,12 +46,16 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     change_form_template = "admin/people/person.html"
+    object_history_template = "admin/people/history.html"
+    empty_value_display = "–"
+    filter_horizontal = ()
     list_display = ["username", "full_name", "balance", "last_trade", "last_login", "state", "role"]
     list_filter = ["is_active", "is_staff"]
     list_disable_select_all = True
     search_fields = ["username", "email"]
     search_help_text = "Username or e-mail"
     actions_detail = ["grant", "suspend", "lift", "issue_key"]
+    actions_detail_hide_default = True  # the history is a tab
 
     grant, suspend, lift = opens(GrantPage), opens(SuspendPage), opens(LiftPage)
     issue_key = opens(IssueKeyPage)
@@ -80,6 +85,14 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
             raise Http404("There is no such user.")
         context = {**self.context(request, person, tab.slug), "title": tab.title}
         return tab(person).changelist_view(request, context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        person = self.get_object(request, unquote(object_id))
+        if person and self.has_view_permission(request, person):
+            extra_context = self.context(request, person, "history")
+        return super().history_view(request, object_id, extra_context)
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
@@ -122,6 +135,14 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         own = ("role", "shown_groups", *DATES)
         return own if request.user.is_superuser else (*own, *RIGHTS)
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Show the few groups as boxes to tick, the many permissions as a list to search."""
+        wide = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
+        kwargs["widget"] = wide.get(db_field.name, UnfoldAdminSelect2MultipleWidget)()
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.help_text = ""
+        return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._outranks(request, obj) and super().has_change_permission(request, obj)

@@ -5,9 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
 
 from markets.admin.base import ReadOnlyAdmin, amount
 from markets.admin.keys import ApiKeyAdmin
@@ -31,6 +32,15 @@ def sees(request: HttpRequest, model: type[Model]) -> bool:
     return request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
 
 
+class TabList(ChangeList):
+    def url_for_result(self, result: Model) -> str:
+        """Return where the first column leads. Raise NoReverseMatch: then it is no link."""
+        row = self.model_admin.behind(result)
+        if not sees(self.model_admin.request, type(row)):
+            raise NoReverseMatch
+        return reverse(f"admin:markets_{row._meta.model_name}_change", args=[row.pk])
+
+
 class PersonTab(ReadOnlyAdmin):
     """A list of rows of one person, newest first. An instance serves one request."""
 
@@ -41,7 +51,7 @@ class PersonTab(ReadOnlyAdmin):
     searched: tuple[str, ...] = ()
     paginator = InfinitePaginator
     change_list_template = "admin/people/tab.html"
-    list_display_links = None
+    empty_value_display = "–"
     list_filter: Any = ()
     list_disable_select_all = True
     sortable_by = ()
@@ -50,6 +60,13 @@ class PersonTab(ReadOnlyAdmin):
     def __init__(self, person: Any) -> None:
         super().__init__(self.rows_of, admin.site)
         self.person = person
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return TabList
+
+    def behind(self, row: Any) -> Model:
+        """Return the row whose page the first column leads to."""
+        return row
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         return self.searched
@@ -85,6 +102,9 @@ class StatementTab(PersonTab):
         rows = Posting.objects.filter(account_id=self.person.account_id)
         return light(rows, "entry__market").select_related("entry__actor")
 
+    def behind(self, row: Posting) -> Model:
+        return row.entry
+
     @admin.display(description="When")
     def at(self, posting: Posting) -> Any:
         return posting.entry.at
@@ -117,7 +137,7 @@ class PositionsTab(PersonTab):
     newest = "-shares"
     searched = ("market__name", "outcome__label")
     list_display = [
-        "on", "outcome", amount("shares", "Shares"), amount("cost_basis", "Cost of the shares"),
+        "outcome", "on", amount("shares", "Shares"), amount("cost_basis", "Cost of the shares"),
         amount("realised", "Profit taken"), amount("net_cost", "Paid in"),
         amount("payout", "Paid out"),
     ]  # fmt: skip
@@ -213,6 +233,7 @@ def about(request: HttpRequest, person: Any, shown: str) -> dict[str, Any]:
     """Return the context that every tab of the person's page has. `shown` is the tab's slug."""
     pages = [("change", "Overview", type(person))]
     pages += [(tab.slug, tab.title, tab.rows_of) for tab in TABS]
+    pages.append(("history", "History", type(person)))
     items = [
         {
             "title": title,
