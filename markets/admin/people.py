@@ -64,9 +64,10 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         return traders.with_accounts(super().get_queryset(request))
 
     def get_paginator(self, request: Any, queryset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Count the entries of one person's history, and never the people."""
-        paged = Paginator if queryset.model is LogEntry else InfinitePaginator
-        return paged(queryset, *args, **kwargs)
+        """Count the entries of one person's history, newest first, and never the people."""
+        if queryset.model is LogEntry:
+            return Paginator(queryset.order_by("-action_time", "-pk"), *args, **kwargs)
+        return InfinitePaginator(queryset, *args, **kwargs)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.tab_view)
@@ -138,10 +139,18 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Show the few groups as boxes to tick, the many permissions as a list to search."""
-        wide = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
-        kwargs["widget"] = wide.get(db_field.name, UnfoldAdminSelect2MultipleWidget)()
+        if db_field.name == "groups":
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
-        field.help_text = ""
+        field.widget, field.help_text = UnfoldAdminSelect2MultipleWidget(), ""
+        field.widget.choices = field.choices
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.many_to_many:
+            field.widget.can_add_related = False  # groups are made on a page of their own
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -73,7 +73,7 @@ class GrantForm(forms.Form):
 class GrantPage(PersonPage):
     permission = Permission.GRANT_CREDITS
     title = "Grant or take credits"
-    verb = "Do it"
+    verb = "Confirm"
     icon = "paid"
     form_class = GrantForm
 
@@ -240,9 +240,7 @@ class IssueKeyPage(PersonPage):
             )
         except Refused as refusal:
             return self.refuse(form, refusal)
-        answer = self.show(form, key=key, secret=secret)
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        return self.show(form, key=key, secret=secret)
 
     def get_success_url(self) -> str:
         return reverse("admin:auth_user_keys", args=[self.person.pk])

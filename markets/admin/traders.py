@@ -200,7 +200,7 @@ TABS: tuple[type[PersonTab], ...] = (
 
 def with_accounts(users: QuerySet[Any]) -> QuerySet[Any]:
     """Return the users with `account_id`, `balance` and `last_trade`, each None without one."""
-    trades = Posting.objects.filter(account__user=OuterRef("pk"), entry__kind="trade")
+    trades = Posting.objects.filter(account_id=OuterRef("account__pk"), entry__kind="trade")
     return users.annotate(
         account_id=F("account__pk"),
         balance=F("account__balance"),

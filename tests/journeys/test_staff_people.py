@@ -89,7 +89,7 @@ def test_a_treasurer_finds_somebody_reads_the_statement_and_grants_once(
     expect(page.get_by_text(shown)).to_be_visible()
     assert balance(bob) == before, "nothing happens before it is confirmed"
     picture(page, "people-grant-preview")
-    page.get_by_role("button", name="Do it", exact=True).dblclick()
+    page.get_by_role("button", name="Confirm", exact=True).dblclick()
     expect(page.get_by_text("bob was given 5 credits").first).to_be_visible()
     assert balance(bob) == before + 5 * MICRO
     tab(page, "Statement")
@@ -113,7 +113,7 @@ def test_somebody_who_never_traded_is_granted_credits_from_their_page(server, al
     expect(page.get_by_label("Reason")).to_have_value("Came late.")
     press(page, "Show what will happen")
     assert not Account.objects.filter(user=bob).exists()
-    press(page, "Do it")
+    press(page, "Confirm")
     expect(page.get_by_text("12.5 credits were taken from bob")).to_be_visible()
     assert balance(bob) == 987_500_000
     page.get_by_role("link", name="Grant or take credits").click()
@@ -191,7 +191,7 @@ def test_one_finds_out_who_made_somebody_staff(server, alice, bob, page):
     open_person(page, "bob")
     tab(page, "History")
     expect(page.get_by_text("Staff: no → yes; groups: + Treasurers.")).to_be_visible()
-    expect(page.get_by_role("row", name="Treasurers")).to_contain_text("alice")
+    expect(page.get_by_role("listitem").filter(has_text="Treasurers")).to_contain_text("alice")
     picture(page, "people-history-rights")
 
 
