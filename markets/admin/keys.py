@@ -20,7 +20,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = [
         "__str__", "user", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at",
     ]  # fmt: skip
-    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_filter = ["revoked_at"]
     list_select_related = ["user"]
     list_disable_select_all = True
     search_fields = ["name", "prefix", "user__username"]

@@ -84,7 +84,7 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         person = self.get_object(request, unquote(object_id))
         if person is None:
             raise Http404("There is no such user.")
-        context = {**self.context(request, person, tab.slug), "title": tab.title}
+        context = {**self.context(request, person, tab.slug), "title": f"{tab.title}: {person}"}
         return tab(person).changelist_view(request, context)
 
     def history_view(

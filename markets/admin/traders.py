@@ -17,7 +17,7 @@ from markets.models import Account, ApiKey, Market, Notification, Position, Post
 from markets.selectors import portfolio
 
 LINK = "text-primary-600 dark:text-primary-500"
-MOST_SEARCHED = 10_000  # rows of one person, the newest
+MOST_SEARCHED = 2_000  # rows of one person
 
 
 def light(rows: QuerySet[Any], market: str) -> QuerySet[Any]:
@@ -29,7 +29,8 @@ def light(rows: QuerySet[Any], market: str) -> QuerySet[Any]:
 def sees(request: HttpRequest, model: type[Model]) -> bool:
     """Return whether the caller may view rows of the model in the admin."""
     meta = model._meta
-    return request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
+    names = (f"{meta.app_label}.{verb}_{meta.model_name}" for verb in ("view", "change"))
+    return any(map(request.user.has_perm, names))
 
 
 class TabList(ChangeList):
@@ -47,7 +48,7 @@ class PersonTab(ReadOnlyAdmin):
     rows_of: type[Model]
     slug: str
     title: str
-    newest = "-id"
+    first = "-id"
     searched: tuple[str, ...] = ()
     paginator = InfinitePaginator
     change_list_template = "admin/people/tab.html"
@@ -55,7 +56,7 @@ class PersonTab(ReadOnlyAdmin):
     list_filter: Any = ()
     list_disable_select_all = True
     sortable_by = ()
-    search_help_text = f"Searches the newest {MOST_SEARCHED:,}"
+    search_help_text = f"Searches the first {MOST_SEARCHED:,} rows"
 
     def __init__(self, person: Any) -> None:
         super().__init__(self.rows_of, admin.site)
@@ -72,15 +73,14 @@ class PersonTab(ReadOnlyAdmin):
         return self.searched
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
-        return [self.newest]
+        return [self.first]
 
     def get_search_results(self, request: HttpRequest, rows: Any, term: str) -> tuple[Any, bool]:
         if term:
             found = Q()
             for field in self.searched:
                 found |= Q(**{f"{field}__icontains": term})
-            newest = rows.order_by(self.newest).values("pk")[:MOST_SEARCHED]
-            rows = rows.filter(found, pk__in=newest)
+            rows = rows.filter(found, pk__in=rows.order_by(self.first).values("pk")[:MOST_SEARCHED])
         return rows, False
 
     def link(self, market: Market | None) -> str:
@@ -134,7 +134,7 @@ class PositionsTab(PersonTab):
     """The largest first; those that were sold stand at the end."""
 
     rows_of, slug, title = Position, "positions", "Positions"
-    newest = "-shares"
+    first = "-shares"
     searched = ("market__name", "outcome__label")
     list_display = [
         "outcome", "on", amount("shares", "Shares"), amount("cost_basis", "Cost of the shares"),
@@ -155,7 +155,7 @@ class TradesTab(PersonTab):
     """The order is that of the account's postings, whose index makes one for traders needless."""
 
     rows_of, slug, title = Trade, "trades", "Trades"
-    newest = "-entry__postings__id"
+    first = "-entry__postings__id"
     searched = ("market__name", "outcome__label", "side", "client_order_id")
     list_display = [
         "at", "on", "outcome", "side", amount("shares", "Shares"), amount("cost", "Credits"),

@@ -22,23 +22,23 @@ from markets.services import keys
 
 
 def suspend_user(*, user_id: int, actor: AbstractBaseUser, reason: str, now: datetime) -> Any:
-    """Return the person, who can no longer sign in, trade or use a key, and has no session.
+    """Return the person, who is signed out and can no longer sign in, trade or use a key.
 
     Shares, credits and keys stay as they are. Raise NotFound, Forbidden, Invalid, Busy.
     """
     with transaction.atomic(durable=True):
-        user = _set_active(user_id, False, actor=actor, reason=reason, now=now)
-        for session in Session.objects.filter(expire_date__gt=now).iterator():
-            if session.get_decoded().get(SESSION_KEY) == str(user.pk):
-                session.delete()
-        return user
+        return _set_active(user_id, False, actor=actor, reason=reason, now=now)
 
 
 def lift_suspension(*, user_id: int, actor: AbstractBaseUser, reason: str, now: datetime) -> Any:
     """Return the person, who can sign in again and whose keys work again.
 
-    Raise NotFound, Forbidden, Invalid, Busy.
+    No session from before comes back. Raise NotFound, Forbidden, Invalid, Busy.
     """
+    if get_user_model()._default_manager.filter(pk=user_id, is_active=False).exists():
+        for session in Session.objects.filter(expire_date__gt=now).iterator():  # none can begin
+            if session.get_decoded().get(SESSION_KEY) == str(user_id):
+                session.delete()
     with transaction.atomic(durable=True):
         return _set_active(user_id, True, actor=actor, reason=reason, now=now)
 

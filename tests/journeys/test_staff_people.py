@@ -65,7 +65,7 @@ def test_a_treasurer_finds_somebody_reads_the_statement_and_grants_once(
     expect(page.get_by_role("row", name="Starting grant")).to_contain_text("+1000")
     expect(page.get_by_role("row", name="trade").first).to_contain_text("bob")
     picture(page, "people-statement")
-    page.get_by_placeholder("Searches the newest").fill("old bridge")
+    page.get_by_placeholder("Searches the first").fill("old bridge")
     page.keyboard.press("Enter")
     expect(page.get_by_role("row", name="trade")).to_have_count(1)
     for name in ("API keys", "Notifications"):
