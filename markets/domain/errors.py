@@ -60,8 +60,10 @@ class PreviewOutdated(Refused):
 class Unauthenticated(Refused):
     code = "unauthenticated"
 
-    def __init__(self) -> None:
-        super().__init__("Send a valid key as 'Authorization: Bearer <key>', or sign in.")
+    def __init__(
+        self, why: str = "Send a valid key as 'Authorization: Bearer <key>', or sign in."
+    ) -> None:
+        super().__init__(why)
 
 
 class Forbidden(Refused):

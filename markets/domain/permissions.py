@@ -19,7 +19,8 @@ class Permission(StrEnum):
     IMPORT_MARKETS = "markets.import_markets"
     EXPORT_DATA = "markets.export_data"
     GRANT_CREDITS = "markets.grant_credits"
-    MANAGE_KEYS = "markets.manage_keys"
+    MANAGE_KEYS = "markets.manage_keys"  # issue and revoke those of others
+    EDIT_PEOPLE = "auth.change_user"  # suspend and lift, too: see `outranks`
 
 
 class Person(Protocol):
@@ -37,6 +38,11 @@ class Person(Protocol):
 def may(user: Person, permission: Permission) -> bool:
     """Whether the user is staff with the permission. A user's first call costs two statements."""
     return bool(user.is_active and user.is_staff) and user.has_perm(permission)
+
+
+def outranks(person: Any, other: Any) -> bool:
+    """Return whether `person` may edit `other`: a superuser everybody, the rest no staff."""
+    return bool(person.is_superuser or not other.is_staff)
 
 
 def permissions_of(user: Person) -> frozenset[Permission]:

@@ -1,5 +1,10 @@
+from __future__ import annotations
+
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 
 from markets.models.fields import USER
 
@@ -8,6 +13,12 @@ class Scope(models.TextChoices):
     READ = "read"
     TRADE = "trade"
     STAFF = "staff"
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def live(self, now: datetime) -> ApiKeyQuerySet:
+        """Return those that are neither revoked nor expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
 
 class ApiKey(models.Model):
@@ -23,9 +34,11 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ApiKeyQuerySet.as_manager()
+
     class Meta:
         verbose_name = "API key"
-        permissions = [("manage_keys", "Can revoke other people's keys")]
+        permissions = [("manage_keys", "Can issue and revoke other people's keys")]
         ordering = ["-id"]
 
     def __str__(self) -> str:

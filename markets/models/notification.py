@@ -22,7 +22,7 @@ class CategoryFollow(models.Model):
 class Notification(models.Model):
     """A user is notified of an event once, however often the task runs."""
 
-    user = models.ForeignKey(USER, models.CASCADE, related_name="notifications")
+    user = models.ForeignKey(USER, models.CASCADE, related_name="notifications", db_index=False)
     event = models.ForeignKey(Event, models.CASCADE, related_name="notifications")
     text = models.CharField(max_length=400)
     created_at = models.DateTimeField()
@@ -35,7 +35,8 @@ class Notification(models.Model):
         ordering = ["-id"]
         constraints = [unique("notified_once", "user", "event")]
         indexes = [
-            models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due")
+            models.Index(fields=["user", "-id"], name="notification_newest"),
+            models.Index(fields=["id"], condition=Q(email_due=True), name="notification_email_due"),
         ]
 
     def __str__(self) -> str:

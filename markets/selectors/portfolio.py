@@ -1,10 +1,20 @@
 """Reads of what belongs to one user."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 
-from markets.models import Account, ApiKey, Position, Posting, Trade
+from markets.models import Account, ApiKey, Position, Posting, Status, Trade
+
+
+class Totals(NamedTuple):
+    """Of all positions of a user, in micro-credits."""
+
+    invested: int  # what the shares in markets that are not settled have cost
+    profit: int  # taken by selling and paid by resolutions, less what those shares had cost
 
 
 def balance(user: AbstractBaseUser) -> int:
@@ -29,6 +39,17 @@ def positions(user: AbstractBaseUser) -> QuerySet[Position]:
     return light.prefetch_related("market__outcomes")
 
 
+def totals(user: AbstractBaseUser) -> Totals:
+    """Return the same figures as the positions' own, added up by the database."""
+    settled = Q(market__status__in=[Status.RESOLVED, Status.CANCELLED])
+    sums = Position.objects.filter(trader_id=user.pk).aggregate(
+        invested=Sum("cost_basis", filter=~settled, default=0),
+        sold=Sum("realised", default=0),
+        paid=Sum(F("payout") - F("cost_basis"), filter=Q(market__status="resolved"), default=0),
+    )
+    return Totals(sums["invested"], sums["sold"] + sums["paid"])
+
+
 def trades(user: AbstractBaseUser) -> QuerySet[Trade]:
     return Trade.objects.filter(trader_id=user.pk)
 
@@ -40,6 +61,10 @@ def statement(user: AbstractBaseUser) -> QuerySet[Posting]:
 def keys(user: AbstractBaseUser) -> QuerySet[ApiKey]:
     """Return revoked and expired ones too."""
     return ApiKey.objects.filter(user_id=user.pk)
+
+
+def live_keys(user: AbstractBaseUser, *, now: datetime) -> QuerySet[ApiKey]:
+    return ApiKey.objects.live(now).filter(user_id=user.pk)
 
 
 def holding(user: AbstractBaseUser, outcome_id: int) -> Position:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Q
 
 from markets import events
 from markets.domain import text
@@ -64,12 +63,17 @@ def digest(secret: str) -> bytes:
 
 
 def recognise_key(*, secret: str, now: datetime) -> ApiKey:
-    """Return the live key, with its user. Raise Unauthenticated for any failure."""
+    """Return the live key, with its user. Raise Unauthenticated for any failure.
+
+    The keys of a suspended person rest: they are refused until the suspension is lifted.
+    """
     match = _KEY.fullmatch(secret)
-    live = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
-    key = match and ApiKey.objects.select_related("user").filter(live, prefix=match[1]).first()
-    if not (key and hmac.compare_digest(bytes(key.digest), digest(secret)) and key.user.is_active):
+    live = ApiKey.objects.live(now).select_related("user")
+    key = match and live.filter(prefix=match[1]).first()
+    if not (key and hmac.compare_digest(bytes(key.digest), digest(secret))):
         raise Unauthenticated
+    if not key.user.is_active:
+        raise Unauthenticated("The owner of this key is suspended: ask the staff of this site.")
     if key.last_used_at is None or now - key.last_used_at >= timedelta(minutes=1):  # saves writes
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key

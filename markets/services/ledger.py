@@ -71,8 +71,7 @@ def grant(
     Invalid, InsufficientFunds.
     """
     reason = text.line("reason", reason, most=REASON_LENGTH)
-    if not amount or abs(amount) > LARGEST_AMOUNT:
-        raise Invalid(amount="Give an amount of credits other than zero.")
+    check_grant(amount)
     account = open_account(user=user, now=now)
     kind = JournalEntry.Kind.GRANT if amount > 0 else JournalEntry.Kind.DEDUCTION
     amounts = {account.pk: amount, issuance().pk: -amount}
@@ -83,6 +82,14 @@ def grant(
         if "entry_once" in str(error):
             raise AlreadyDone from None
         raise
+
+
+def check_grant(amount: int, available: int | None = None) -> None:
+    """Raise Invalid or, for a trader with `available` micro-credits, InsufficientFunds."""
+    if not amount or abs(amount) > LARGEST_AMOUNT:
+        raise Invalid(amount="Give an amount of credits other than zero.")
+    if available is not None and available + amount < 0:
+        raise InsufficientFunds(-amount, available)
 
 
 def post(

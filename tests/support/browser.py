@@ -50,7 +50,12 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
+        lambda message: (
+            complaints.append(message.text)
+            if message.type == "error"
+            and "status of 422" not in message.text  # a form says what is wrong
+            else None
+        ),
     )
     page.on(
         "dialog",

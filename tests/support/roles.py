@@ -137,6 +137,9 @@ STREAMS = [Row(*row) for row in (
     ("COMMAND unsubscribe me", EVERYBODY),  # one stops hearing what one may not have heard
 )]  # fmt: skip
 
+_PERSON = "/admin/auth/user/<path:object_id>"
+_SEES_PEOPLE = "superuser treasurer auditor"  # view_user
+
 SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/", STAFF),
     ("GET /admin/login/", EVERYBODY),
@@ -146,18 +149,31 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/search/", STAFF),
     ("GET /admin/jsi18n/", STAFF),
     ("GET /admin/(?P<app_label>markets|auth)/ · markets", STAFF.replace(" plain", ""), "plain"),
-    ("GET /admin/(?P<app_label>markets|auth)/ · auth", "superuser", STAFF),
+    ("GET /admin/(?P<app_label>markets|auth)/ · auth", _SEES_PEOPLE, STAFF),
     ("GET /admin/r/<path:row>", NOBODY, EVERYBODY),  # would name a draft's page
     ("GET /admin/r/<path:content_type_id>/<path:object_id>/ · a market", NOBODY, EVERYBODY),
     ("GET /admin/r/<path:content_type_id>/<path:object_id>/ · a draft", NOBODY, EVERYBODY),
     ("GET /admin/autocomplete/ · markets.market.category", SEES_DRAFT_PAGES),
     ("GET /admin/autocomplete/ · markets.market.tags", SEES_DRAFT_PAGES),
-    ("GET /admin/autocomplete/ · markets.categoryfollow.user", "superuser"),
+    ("GET /admin/autocomplete/ · markets.categoryfollow.user", _SEES_PEOPLE),
     ("GET /admin/autocomplete/ · markets.categoryfollow.category", SEES_DRAFT_PAGES),
     ("GET /admin/markets/report/<path:object_id>/retry/", AUDITORS),
     ("POST /admin/markets/report/<path:object_id>/retry/", AUDITORS),
     ("GET /admin/auth/user/<id>/password/", "superuser"),
     ("POST /admin/auth/user/<id>/password/", "superuser"),
+    (f"GET {_PERSON}/statement/", _SEES_PEOPLE),
+    (f"GET {_PERSON}/positions/", _SEES_PEOPLE),
+    (f"GET {_PERSON}/trades/", _SEES_PEOPLE),
+    (f"GET {_PERSON}/keys/", "superuser auditor"),
+    (f"GET {_PERSON}/notifications/", "superuser auditor"),
+    (f"GET {_PERSON}/grant/", "superuser treasurer"),
+    (f"POST {_PERSON}/grant/", "superuser treasurer"),
+    (f"GET {_PERSON}/suspend/", "superuser"),  # no group has change_user
+    (f"POST {_PERSON}/suspend/", "superuser"),
+    (f"GET {_PERSON}/lift/", "superuser"),
+    (f"POST {_PERSON}/lift/", "superuser"),
+    (f"GET {_PERSON}/issue_key/", "superuser"),  # no group has manage_keys
+    (f"POST {_PERSON}/issue_key/", "superuser"),
     ("GET /admin/(?P<url>.*)", NOBODY, STAFF),  # any other address
 )]  # fmt: skip
 
@@ -182,7 +198,7 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "markets.notification": ("superuser auditor viewer", NOBODY, NOBODY, NOBODY, {}),
     "markets.categoryfollow": ("superuser auditor viewer", "superuser", "superuser", "superuser", {}),
     "markets.apikey": ("superuser auditor viewer", NOBODY, NOBODY, NOBODY, {"revoke": "superuser"}),  # no group has manage_keys
-    "auth.user": ("superuser", "superuser", "superuser", "superuser", {}),
+    "auth.user": (_SEES_PEOPLE, "superuser", "superuser", "superuser", {}),
     "auth.group": ("superuser", "superuser", "superuser", "superuser", {}),
 }  # fmt: skip
 
