@@ -42,6 +42,7 @@ class BulkPage(ConfirmedPage):
     """What a proposed job would do, and its confirmation."""
 
     title = "Look and confirm"
+    path = "confirm"
     preview_template = "admin/job_preview.html"
 
     @cached_property
@@ -165,6 +166,7 @@ class RetryPage(BulkPage):
     """Goes on with a failed job where it failed."""
 
     title = "Retry"
+    path = "retry"
     verb = "Go on where it failed"
     variant = ActionVariant.PRIMARY
 

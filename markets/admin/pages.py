@@ -27,6 +27,7 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     permission: Permission | None = None  # or `has_permission` decides
     verb: str  # on the button that confirms: "Resolve"
     title: str  # of the page, and of the button that leads here
+    path = ""  # of its address; else the name of the action
     variant = ActionVariant.DEFAULT
     template_name = "admin/confirmed.html"
     preview_template: str
@@ -129,7 +130,7 @@ def opens(page: type[ConfirmedPage]) -> Callable[..., HttpResponse]:
         return shown(request, **({"object_id": object_id} if object_id else {}))
 
     decorated = action(
-        url_path=page.title.lower().replace(" ", "-"),
+        url_path=page.path or None,
         description=page.title,
         permissions=[page.permission.name.lower()] if page.permission else None,
         variant=page.variant,

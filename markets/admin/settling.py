@@ -39,7 +39,7 @@ def note_field(help_text: str) -> forms.CharField:
 class MarketPage(ConfirmedPage):
     """A page about one market. What it shows holds until the market's next event."""
 
-    move: str
+    move: str  # also the end of its address
     starts: tuple[Status, ...] = ()  # the statuses that allow it; else those of lifecycle.MOVES
 
     @cached_property
@@ -169,7 +169,7 @@ class ResolvePage(MarketPage):
     title = "Resolve"
     verb = "Resolve and pay"
     variant = ActionVariant.PRIMARY
-    move = "resolve"
+    move = path = "resolve"
     form_class = ResolveForm
     form_template = "admin/resolve_form.html"
     preview_template = "admin/resolve_preview.html"
@@ -203,7 +203,7 @@ class ProposePage(ResolvePage):
 
     title = "Propose a resolution"
     verb = "Propose it"
-    move = "propose"
+    move = path = "propose"
     starts = (Status.CLOSED,)
     service = staticmethod(proposals.propose)
 
@@ -229,7 +229,7 @@ class ApprovePage(MarketPage):
     title = "Approve the resolution"
     verb = "Approve, resolve and pay"
     variant = ActionVariant.PRIMARY
-    move = "approve"
+    move = path = "approve"
     starts = (Status.CLOSED,)
     form_class: Any = forms.Form
     preview_template = "admin/resolve_preview.html"
@@ -264,7 +264,7 @@ class RejectPage(ApprovePage):
     title = "Reject the proposal"
     verb = "Reject it"
     variant = ActionVariant.DEFAULT
-    move = "reject"
+    move = path = "reject"
     form_class = RejectForm
     preview_template = "admin/reject_preview.html"
 
@@ -289,7 +289,7 @@ class UnresolvePage(MarketPage):
     permission = Permission.RESOLVE_MARKET
     title = "Unresolve"
     verb = "Take the payouts back"
-    move = "unresolve"
+    move = path = "unresolve"
     form_class = UnresolveForm
     preview_template = "admin/unresolve_preview.html"
 
@@ -337,7 +337,7 @@ class CancelPage(MarketPage):
     title = "Cancel"
     verb = "Cancel the market and refund"
     variant = ActionVariant.DANGER
-    move = "cancel"
+    move = path = "cancel"
     form_class = CancelForm
     preview_template = "admin/cancel_preview.html"
 
@@ -377,26 +377,30 @@ class _Move(MarketPage):
 
 
 class SchedulePage(_Move):
-    title, verb, move = "Schedule", "Schedule", "schedule"
+    title, verb = "Schedule", "Schedule"
+    move = path = "schedule"
     service = lifecycle.schedule_market
     effect = "Everybody sees the market. It opens by itself at its opening time."
 
 
 class OpenPage(_Move):
-    title, verb, move = "Open", "Open for trading", "open"
+    title, verb = "Open", "Open for trading"
+    move = path = "open"
     variant = ActionVariant.SUCCESS
     service = lifecycle.open_market
     effect = "Everybody sees the market and can trade. Its liquidity is paid in from the issuance."
 
 
 class PausePage(_Move):
-    title, verb, move = "Pause", "Pause trading", "pause"
+    title, verb = "Pause", "Pause trading"
+    move = path = "pause"
     service = lifecycle.pause_market
     effect = "Nobody can trade until it is opened again. Prices and positions stay."
 
 
 class ClosePage(_Move):
-    title, verb, move = "Close", "End trading", "close"
+    title, verb = "Close", "End trading"
+    move = path = "close"
     service = lifecycle.close_market
     effect = "Trading ends now and for good; the market then awaits its resolution."
 

@@ -204,7 +204,7 @@ def test_a_grant_is_shown_first_and_then_done_once(staff, alice, bob):
 def test_a_grant_that_cannot_be_says_so_and_keeps_what_was_typed(staff, bob, wrong, says, step):
     sent = {**GRANT, "step": step, "basis": "any balance", **wrong}
     answer = staff.post(of(bob, "grant"), sent)
-    assert answer.status_code == 422
+    assert answer.status_code == 200
     assert says in words(answer)
     for name in {"amount", "reason"} - set(wrong):
         assert f'value="{sent[name]}"' in answer.content.decode()
@@ -242,9 +242,9 @@ def test_buttons_are_there_for_those_who_may_and_where_they_do_something(alice, 
         assert "Suspend" not in seen
         assert "Issue an API key" not in seen
         sent = {"reason": "Mine", "step": "confirm", "basis": "active"}
-        assert clerk.post(of(user, "suspend"), sent).status_code == 422
+        assert clerk.post(of(user, "suspend"), sent).status_code == 200
         sent = {"name": "x", "scopes": ["read"]}
-        assert clerk.post(of(user, "issue_key"), sent).status_code == 422
+        assert clerk.post(of(user, "issue_key"), sent).status_code == 200
         user.refresh_from_db()
         assert user.is_active
     assert not ApiKey.objects.exists()
@@ -301,7 +301,7 @@ def test_an_issued_key_is_shown_once(staff, bob):
     for page in ("change", "keys", "history"):
         assert secret not in staff.get(of(bob, page)).content.decode()
     again = staff.post(of(bob, "issue_key"), sent)
-    assert again.status_code == 422
+    assert again.status_code == 200
     assert "bob has a key with this name" in words(again).replace("&#x27;", "'")
     assert ApiKey.objects.count() == 1
 
@@ -317,7 +317,7 @@ def test_an_issued_key_is_shown_once(staff, bob):
 def test_a_key_that_cannot_be_says_why(staff, bob, wrong, says):
     sent = {"name": "bot", "scopes": ["read"], **wrong}
     answer = staff.post(of(bob, "issue_key"), sent)
-    assert answer.status_code == 422
+    assert answer.status_code == 200
     assert says in words(answer)
     assert not ApiKey.objects.exists()
 
