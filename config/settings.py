@@ -191,21 +191,7 @@ UNFOLD = {
     "SITE_HEADER": "Bellwether",
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
-    "TABS": [
-        {
-            "models": ["markets.market"],
-            "items": [
-                {"title": title, "link": f"/admin/markets/market/{query}"}
-                for title, query in (
-                    ("All", ""),
-                    ("Awaiting resolution", "?queue=awaiting"),
-                    ("Closing soon", "?queue=closing"),
-                    ("Drafts", "?queue=drafts"),
-                    ("Calendar", "calendar/"),
-                )
-            ],
-        }
-    ],
+    "TABS": "markets.admin.navigation.tabs",
     "STYLES": ["/static/markets/admin.css"],
     "DASHBOARD_CALLBACK": "markets.admin.home.work_queue",
     "SIDEBAR": {"navigation": "markets.admin.navigation.sidebar"},

@@ -19,6 +19,7 @@ from markets.admin.pages import ConfirmedPage, opens
 from markets.admin.settling import CancelForm
 from markets.domain.permissions import may
 from markets.models import Job, Market
+from markets.selectors import workqueue
 from markets.services import bulk
 
 MOST = 10_000  # markets of one job
@@ -184,12 +185,26 @@ class RetryPage(BulkPage):
         return reverse("admin:markets_job_change", args=[self.job.pk])
 
 
+class FailedFilter(admin.SimpleListFilter):
+    """Jobs of the last days that failed, or could not change some of their markets."""
+
+    title = "what failed"
+    parameter_name = "failed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Failed lately")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        failed = workqueue.failed_operations(timezone.now()).order_by().values("pk")
+        return queryset.filter(pk__in=failed) if self.value() == "1" else queryset
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     """Jobs, with their progress while they run, and *Retry* when they have failed."""
 
     list_display = ["what", "state", "progress", "requested_by", "created_at"]
-    list_filter = ["state"]
+    list_filter = [FailedFilter, "state"]
     list_select_related = ["requested_by"]
     fields = (
         "what", "state", "progress", "result", "failed", "error", "requested_by", "created_at",

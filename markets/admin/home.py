@@ -173,7 +173,7 @@ def _sections() -> list[Section]:
             "Failed jobs",
             "No job has failed in the last 7 days.",
             (
-                Source("failed_operations", Job, lambda _now: "", _failed_operation),
+                Source("failed_operations", Job, lambda _now: "failed=1", _failed_operation),
                 Source("failed_reports", Report, _failed_query, _failed_report),
             ),
             beside=True,
@@ -201,7 +201,8 @@ def sections(request: StaffRequest, now: datetime) -> list[Section]:
     for section in shown:
         for source in section.sources:
             section.count += lengths[source.queue]
-            section.address = section.address or f"{list_of(source.model)}?{source.query(now)}"
+            if not section.address or not section.rows:
+                section.address = f"{list_of(source.model)}?{source.query(now)}"
             if lengths[source.queue]:
                 waiting = workqueue.QUEUES[source.queue](now)[: MOST_ROWS - len(section.rows)]
                 section.rows += [source.show(request, row, now) for row in waiting]

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import F, Model, Q
 from django.http import HttpRequest
 from django.urls import reverse
@@ -139,6 +140,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, object]]:
     return shown
 
 
+def tabs(_request: HttpRequest) -> list[dict[str, object]]:
+    """Return the tabs above the list of markets (`TABS` in the settings)."""
+    markets = list_of(Market)
+
+    def item(title: str, address: str) -> dict[str, object]:
+        # a function, lest Unfold take the sidebar's entry of the same address for open
+        return {"title": title, "link": lambda _request: address}
+
+    items = [
+        item("All", markets),
+        item("Awaiting resolution", f"{markets}?queue=awaiting"),
+        item("Closing soon", f"{markets}?queue=closing"),
+        item("Drafts", f"{markets}?queue=drafts"),
+        item("Calendar", reverse("admin:markets_market_calendar")),
+    ]
+    return [{"models": ["markets.market"], "items": items}]
+
+
 def _is_open(request: HttpRequest, entry: Entry) -> bool:
     """Return whether the page is the entry's list, or the page of a row that no queue is for."""
     if not request.path.startswith(list_of(entry.of)):
@@ -179,14 +198,14 @@ def _markets(request: HttpRequest, text: str) -> list[SearchResult]:
 
 def _traders(request: HttpRequest, text: str) -> list[SearchResult]:
     """Return traders by the beginning of their name, in the ways that an index can look it up."""
-    if not sees(request, Account):
+    if not sees(request, get_user_model()):
         return []
     begins = Q()
     for written in {text, text.lower(), text.capitalize()}:
         begins |= Q(user__username__startswith=written)
     found = Account.objects.filter(begins).select_related("user").order_by("user__username")
     return [
-        SearchResult(account.user.get_username(), "Trader", row_of(account), "person")
+        SearchResult(account.user.get_username(), "Trader", row_of(account.user), "person")
         for account in found[:MOST_RESULTS]
         if account.user
     ]
