@@ -29,11 +29,11 @@ def operations() -> Iterator[str]:
 
 
 def actions() -> Iterator[str]:
-    """Of the bar of actions, and unfold's own kinds."""
+    """Of the bar of actions, and unfold's own kinds; its `actions_detail` are addresses, which are looked at above."""
     for model, its in admin.site._registry.items():
         address = f"/admin/{model._meta.label_lower.replace('.', '/')}/"
         names = [name for _, name, _ in its._get_base_actions()]
-        for kind in ("actions_list", "actions_detail", "actions_row", "actions_submit_line"):
+        for kind in ("actions_list", "actions_row", "actions_submit_line"):
             names += getattr(its, kind, None) or []
         yield from (f"ACTION {address} {name}" for name in names)
 
