@@ -8,7 +8,7 @@ from typing import cast
 from django.db import transaction
 from django.db.models import F, Sum
 
-from markets.domain import text
+from markets.domain import limits, text
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid, PayoutSpent, unknown_outcome
 from markets.domain.orders import Reversal, Settlement
@@ -40,8 +40,8 @@ def resolve_market(
         expected_seq=expected_seq, payouts=payouts,
     )  # fmt: skip
     with moving as market:
-        if known_at is not None and known_at > now:
-            raise Invalid(known_at="This is in the future: say when the answer became known.")
+        if known_at is not None and not (limits.FIRST_YEAR <= known_at.year and known_at <= now):
+            raise Invalid(known_at=f"Give a time between {limits.FIRST_YEAR} and now.")
         paying = _paying(market, weights)
         settlement = _settlement(market, paying)
         resolution = Resolution.objects.create(
