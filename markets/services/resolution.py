@@ -40,7 +40,7 @@ def resolve_market(
         expected_seq=expected_seq, payouts=payouts,
     )  # fmt: skip
     with moving as market:
-        if known_at is not None and not (limits.FIRST_YEAR <= known_at.year and known_at <= now):
+        if known_at is not None and not (known_at.year >= limits.FIRST_YEAR and known_at <= now):
             raise Invalid(known_at=f"Give a time between {limits.FIRST_YEAR} and now.")
         paying = _paying(market, weights)
         settlement = _settlement(market, paying)
