@@ -99,7 +99,8 @@ class BulkPage(ConfirmedPage):
 
     def _parameters(self, form: Any) -> dict[str, Any]:
         """Return the values of the form as the job stores them."""
-        values = {name: value for name, value in form.cleaned_data.items() if name != "word"}
+        given = form.cleaned_data if form.is_bound else {}  # a form without a field is not sent
+        values = {name: value for name, value in given.items() if name != "word"}
         if "category" in values:
             values["category"] = values["category"] and values["category"].slug
         if "tags" in values:

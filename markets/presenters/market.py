@@ -49,6 +49,7 @@ def _resolution(market: Market) -> dict[str, Any] | None:
         if standing is None
         else {
             "resolved_at": time_text(standing.resolved_at),
+            "known_at": time_text(standing.known_at),
             "payouts": [
                 {"outcome_id": payout.outcome_id, "weight": to_text(payout.weight)}
                 for payout in standing.payouts.all()

@@ -163,16 +163,25 @@ def retry(*, job_id: int, now: datetime) -> None:
 
 
 def run(job: Job) -> None:
-    """Go on with a job at its position. Two that run the same job count no market twice."""
+    """Go on with a queued job at its position; do nothing with one that another worker has taken.
+
+    Two that run the same job, one of which was thought dead, count no market twice.
+    """
     operation = OPERATIONS[job.operation]
-    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING)
+    queued = Job.objects.filter(pk=job.pk, state=Job.State.QUEUED)
+    if not queued.update(state=Job.State.RUNNING, touched_at=timezone.now()):
+        return
+    job.refresh_from_db()
     for position in range(job.position, len(job.market_ids)):
         market_id, now = job.market_ids[position], timezone.now()
-        counted: dict[str, Any] = {"done": F("done") + 1}
+        counted: dict[str, Any] = {"skipped": F("skipped") + 1}
         try:
-            operation.run(market_id=market_id, actor=job.requested_by, now=now, **job.parameters)
+            if Market.objects.filter(pk=market_id, status__in=operation.starts).exists():
+                actor = job.requested_by
+                operation.run(market_id=market_id, actor=actor, now=now, **job.parameters)
+                counted = {"done": F("done") + 1}
         except (IllegalTransition, NotFound):
-            counted = {"skipped": F("skipped") + 1}
+            pass  # it has just moved
         except Refused as refusal:
             job.failures.append(_failure(market_id, refusal))
             counted = {"failures": job.failures}

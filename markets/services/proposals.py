@@ -35,8 +35,7 @@ def propose(
         market = lifecycle.lock(market_id, expected_seq=expected_seq, verb="resolve")
         if market.status != Status.CLOSED:
             raise IllegalTransition("propose to resolve", market.status, [Status.CLOSED])
-        if known_at is not None and known_at > now:
-            raise Invalid(known_at="This is in the future: say when the answer became known.")
+        resolution.check_known(known_at, now)
         if open_proposal(market) is not None:
             raise Invalid(note="A resolution is proposed already: approve or reject that one.")
         paying = resolution.paying_weights(market, weights)

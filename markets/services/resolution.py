@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Sum
 
-from markets.domain import text
+from markets.domain import limits, text
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Forbidden, Invalid, PayoutSpent, unknown_outcome
 from markets.domain.orders import Reversal, Settlement
@@ -45,8 +45,7 @@ def resolve_market(
         expected_seq=expected_seq, payouts=payouts,
     )  # fmt: skip
     with moving as market:
-        if known_at is not None and known_at > now:
-            raise Invalid(known_at="This is in the future: say when the answer became known.")
+        check_known(known_at, now)
         paying = paying_weights(market, weights)
         settlement = _settlement(market, paying)
         resolution = Resolution.objects.create(
@@ -151,6 +150,12 @@ def _refunds(market: Market) -> Settlement:
 
 def _standing(market: Market) -> Resolution:
     return market.resolutions.select_related("entry").get(reversed_at=None)
+
+
+def check_known(known_at: datetime | None, now: datetime) -> None:
+    """Raise Invalid unless the answer can have become known then."""
+    if known_at is not None and not (known_at.year >= limits.FIRST_YEAR and known_at <= now):
+        raise Invalid(known_at=f"Give a time between {limits.FIRST_YEAR} and now.")
 
 
 def decide(market: Market, actor: Actor, now: datetime, *, approved: bool) -> None:

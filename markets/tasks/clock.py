@@ -66,7 +66,7 @@ def _send_again(work: Manager[Any], task: str, now: datetime) -> None:
     """Send again the reports or jobs that no worker has touched for a while."""
     lost = work.filter(state__in=["queued", "running"], touched_at__lt=now - WORK_LOST_AFTER)
     for pk in lost.values_list("pk", flat=True)[:MAX_ROWS]:
-        work.filter(pk=pk).update(touched_at=now)
+        work.filter(pk=pk).update(state="queued", touched_at=now)
         broker.start(task, pk)
 
 

@@ -127,12 +127,12 @@ def build_report(report_id: int) -> None:
 @shared_task(name=broker.RUN_JOB, **RETRY)
 def run_job(job_id: int) -> None:
     jobs = Job.objects.filter(pk=job_id)
-    job = jobs.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING]).first()
-    if job is None:
+    job = jobs.filter(state=Job.State.QUEUED).first()
+    if job is None:  # another worker is at it; if that has died, the clock queues the job again
         return
     try:
         bulk.run(job)
-    except OperationalError:  # no database: Celery tries again
+    except OperationalError:  # no database: Celery or, once the job runs, the clock tries again
         raise
     except Exception as error:
         logger.exception("job_failed", job_id=job_id)

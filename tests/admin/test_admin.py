@@ -1,7 +1,6 @@
 """Managing markets by hand, through the real admin."""
 
 import asyncio
-import html
 import re
 
 import pytest
@@ -12,39 +11,14 @@ from markets.models import Account, Category, Event, JournalEntry, Market, Tag
 from markets.services import catalogue, ledger
 from tests.support.clock import NOW
 from tests.support.factory import order, trade, yes_no
+from tests.support.forms import STEPS, fields_of, words
 from tests.support.people import sign_in
-
-PREFIXES = ("outcomes", "events")
 
 
 @pytest.fixture
 async def admin(client, alice):
     await sign_in(client, "alice")
     return client
-
-
-def fields_of(page):
-    """What a browser would send back from the change form, untouched."""
-    form = page.text.split('id="market_form"')[1].split("</form>")[0]
-    sent = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        facts = dict(re.findall(r'(\w+)="([^"]*)"', tag))
-        if facts.get("name") and facts.get("type") not in {"submit", "checkbox", "file"}:
-            sent[facts["name"]] = html.unescape(facts.get("value", ""))
-    for name, text in re.findall(
-        r'<textarea[^>]*name="([^"]+)"[^>]*>\s?(.*?)</textarea>', form, re.DOTALL
-    ):
-        sent[name] = html.unescape(text)
-    for name, inside in re.findall(
-        r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL
-    ):
-        if name != "action":
-            sent[name] = re.findall(r'value="([^"]*)"[^>]*selected', inside)
-    return sent
-
-
-def errors_in(page):
-    return re.sub(r"<[^>]+>|\s+", " ", page.text)
 
 
 async def test_a_market_is_written_by_hand(admin, alice):
@@ -54,7 +28,7 @@ async def test_a_market_is_written_by_hand(admin, alice):
         "outcomes-0-label": "Yes", "outcomes-0-probability": "0.7", "outcomes-1-label": "No",
     }  # fmt: skip
     answer = await admin.post("/admin/markets/market/add/", data=sent)
-    assert answer.status_code == 302, errors_in(answer)
+    assert answer.status_code == 302, words(answer)
     market = await in_thread(Market.objects.get)
     assert (market.name, market.status, market.liquidity, market.created_by_id) == (
         "Will it rain?",
@@ -76,11 +50,13 @@ async def test_an_edit_goes_through_the_service_and_leaves_an_event(admin, marke
     url = f"/admin/markets/market/{market.pk}/change/"
     page = await admin.get(url)
     answer = await admin.post(url, data=fields_of(page) | {"name": "Will it snow?"})
-    assert answer.status_code == 302, errors_in(answer)
+    assert answer.status_code == 302, words(answer)
     event = await in_thread(lambda: market.events.select_related("actor").last())
     assert (event.type, event.actor.username) == ("market.updated", "alice")
     assert event.payload["changes"] == {"name": {"from": "Will it rain?", "to": "Will it snow?"}}
-    assert "market.updated" in (await admin.get(url)).text, "the timeline shows it"
+    assert "alice · Edited Name: Will it rain? snow?" in words(await admin.get(url)), (
+        "the timeline shows it"
+    )
 
 
 async def test_saving_without_a_change_changes_nothing(admin, market):
@@ -98,19 +74,36 @@ async def test_what_the_service_refuses_is_said_in_the_form_and_nothing_typed_is
     url = f"/admin/markets/market/{market.pk}/change/"
     sent = fields_of(await admin.get(url)) | {
         "name": "Will it hail?",
-        "liquidity": "7",
+        "close_at_0": "2020-01-01",
+        "close_at_1": "12:00",
         "description": "typed for an hour",
     }
     answer = await admin.post(url, data=sent)
     assert answer.status_code == 200
-    assert "This cannot change once a market has opened" in html.unescape(answer.text)
+    assert "The closing time must be after the opening time." in words(answer)
     assert fields_of(answer)["description"] == "typed for an hour"
+    assert fields_of(answer)["name"] == "Will it hail?"
     assert await in_thread(market.events.count) == 1
+
+
+async def test_what_is_fixed_since_the_market_opened_does_not_change_however_it_is_sent(
+    admin, market
+):
+    url = f"/admin/markets/market/{market.pk}/change/"
+    page = await admin.get(url)
+    assert "fixed since the market opened" in words(page)
+    sent = fields_of(page)
+    assert not {"liquidity", "open_at_0", "outcomes-0-probability"} & set(sent)
+    forged = {"liquidity": "7", "open_at_0": "2020-01-01", "open_at_1": "12:00"}
+    forged |= {"outcomes-0-probability": "0.9", "outcomes-1-probability": "0.1"}
+    assert (await admin.post(url, data=sent | forged)).status_code == 302
+    assert await in_thread(market.events.count) == 1
+    assert (await in_thread(Market.objects.get)).liquidity == 100_000_000
 
 
 async def test_two_people_who_edit_at_once_do_not_overwrite_each_other(admin, market):
     url = f"/admin/markets/market/{market.pk}/change/"
-    sent = fields_of(await admin.get(url)) | {"description": "mine"}
+    sent = fields_of(await admin.get(url)) | {"name": "Mine?"}
     await in_thread(
         catalogue.edit_market,
         market_id=market.pk,
@@ -120,7 +113,8 @@ async def test_two_people_who_edit_at_once_do_not_overwrite_each_other(admin, ma
     )
     answer = await admin.post(url, data=sent)
     assert answer.status_code == 200
-    assert "your edit started from version 1" in answer.text
+    assert "Somebody changed it on 01 Mar 12:00 UTC to: Somebody else's?." in words(answer)
+    assert fields_of(answer)["name"] == "Mine?"
     assert (await in_thread(Market.objects.get)).name == "Somebody else's?"
 
 
@@ -136,22 +130,42 @@ async def test_a_new_market_without_a_name_or_with_equal_labels_is_not_created(a
     assert await in_thread(Market.objects.count) == 0
 
 
+async def chosen(admin, action, *markets):
+    """Choose an operation for markets in their list; return the address and the page it leads to."""
+    token = admin.cookies["csrftoken"]
+    data = {"action": action, "_selected_action": [market.pk for market in markets]}
+    page = await admin.post(
+        "/admin/markets/market/", data={**data, "csrfmiddlewaretoken": token}, follow_redirects=True
+    )
+    assert page.status_code == 200
+    return str(page.url), page
+
+
+async def confirmed(admin, url, **answers):
+    """Fill in a page of two steps and confirm what it shows."""
+    token = {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    page = await admin.post(url, data={"step": "preview", **token, **answers})
+    sent = {**fields_of(page, STEPS), "step": "confirm"}
+    return await admin.post(url, data=sent, follow_redirects=True)
+
+
 async def test_actions_move_markets_and_say_what_could_not_be_moved(admin, make_market):
     active, draft = (
         await in_thread(make_market, "Active?"),
         await in_thread(make_market, "Draft?", status="draft"),
     )
-    token = admin.cookies["csrftoken"]
-    data = {
-        "action": "pause",
-        "_selected_action": [active.pk, draft.pk],
-        "csrfmiddlewaretoken": token,
-    }
-    page = await admin.post("/admin/markets/market/", data=data, follow_redirects=True)
-    assert "1 market(s) paused." in page.text
-    assert "Cannot pause a market that is draft" in page.text
+    url, page = await chosen(admin, "pause", active, draft)
+    assert "1 market will be paused. 1 is draft and is skipped." in words(page)
     await in_thread(active.refresh_from_db)
-    assert active.status == "paused"
+    assert active.status == "active", "nothing happens before the confirmation"
+    sent = {**fields_of(page, STEPS), "step": "confirm"}
+    page = await admin.post(url, data=sent, follow_redirects=True)
+    assert "Markets: 1 paused, 1 skipped." in words(page)
+    await in_thread(active.refresh_from_db)
+    await in_thread(draft.refresh_from_db)
+    assert (active.status, draft.status) == ("paused", "draft")
+    event = await in_thread(lambda: active.events.select_related("actor").last())
+    assert (event.type, event.actor.username) == ("market.paused", "alice")
 
 
 async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, bob):
@@ -159,34 +173,24 @@ async def test_markets_are_resolved_and_unresolved_by_hand(admin, make_market, b
     def write():
         market = make_market()
         trade(bob, market, order(yes_no(market)[0]))
-        return market, make_market("Other?")
+        return market, yes_no(market)[0].pk
 
-    market, other = await in_thread(write)
+    market, yes = await in_thread(write)
+    url = f"/admin/markets/market/{market.pk}"
     before = await in_thread(lambda: Account.objects.get(user=bob).balance)
-    data = {
-        "action": "resolve",
-        "outcome": "yes",
-        "note": "It did.",
-        "csrfmiddlewaretoken": admin.cookies["csrftoken"],
-    }
+    token = {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
     wrong = await admin.post(
-        "/admin/markets/market/",
-        data={**data, "_selected_action": [other.pk], "outcome": "Maybe"},
-        follow_redirects=True,
+        f"{url}/resolve/", data={"step": "confirm", f"weight_{yes}": "0.5", **token}
     )
-    assert "It has no outcome" in wrong.text
-    page = await admin.post(
-        "/admin/markets/market/",
-        data={**data, "_selected_action": [market.pk]},
-        follow_redirects=True,
-    )
-    assert "1 market(s) resolved." in page.text
+    assert "The weights sum to 0.5; they must sum to 1." in words(wrong)
+    page = await confirmed(admin, f"{url}/resolve/", **{f"weight_{yes}": "1", "note": "It did."})
+    assert "Will it rain? is resolved, and its traders are paid." in words(page)
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before + 10_000_000
-    await admin.post(
-        "/admin/markets/market/",
-        data={**data, "action": "unresolve", "_selected_action": [market.pk]},
-    )
+    standing = await in_thread(lambda: market.resolutions.select_related("resolved_by").get())
+    assert (standing.note, standing.resolved_by.username) == ("It did.", "alice")
+    await confirmed(admin, f"{url}/unresolve/", note="It did not.")
     assert await in_thread(lambda: Account.objects.get(user=bob).balance) == before
+    assert (await in_thread(market.events.last)).payload["note"] == "It did not."
 
 
 async def test_credits_are_granted_with_a_reason(admin, bob):
@@ -239,17 +243,28 @@ async def test_two_quick_clicks_on_run_grant_once(admin, bob):
     )
 
 
-async def test_the_note_given_with_cancel_is_kept(admin, market):
-    data = {
-        "action": "cancel",
-        "_selected_action": [market.pk],
-        "note": "The event was called off.",
-    }
-    await admin.post(
-        "/admin/markets/market/", data=data | {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
-    )
-    event = await in_thread(market.events.last)
-    assert (event.type, event.payload["note"]) == ("market.cancelled", "The event was called off.")
+async def test_the_note_given_with_cancel_is_kept(admin, market, make_market):
+    note = "The event was called off."
+    await confirmed(admin, f"/admin/markets/market/{market.pk}/cancel/", note=note, word=" Cancel ")
+    other = await in_thread(make_market, "Another?")
+    url, _ = await chosen(admin, "cancel", other)
+    await confirmed(admin, url, note=note, word="cancel")
+    for one in (market, other):
+        event = await in_thread(one.events.last)
+        assert (event.type, event.payload["note"]) == ("market.cancelled", note)
+
+
+async def test_without_the_word_nothing_is_cancelled(admin, market):
+    token = {"csrfmiddlewaretoken": admin.cookies["csrftoken"]}
+    bulk, _ = await chosen(admin, "cancel", market)
+    for url in (f"/admin/markets/market/{market.pk}/cancel/", bulk):
+        for word in ("", "yes", "cance"):
+            answer = await admin.post(
+                url, data={"step": "confirm", "basis": "1", "word": word, "note": "Kept.", **token}
+            )
+            assert answer.status_code == 200
+            assert fields_of(answer, STEPS)["note"] == "Kept."
+    assert await in_thread(market.events.count) == 1
 
 
 async def test_the_list_is_filtered_and_searched_with_a_typo(admin, make_market):
@@ -261,9 +276,12 @@ async def test_the_list_is_filtered_and_searched_with_a_typo(admin, make_market)
 
     await in_thread(write)
     assert "Will it rain?" not in (await admin.get("/admin/markets/market/?q=electoin")).text
-    page = await admin.get("/admin/markets/market/?status__exact=active")
-    assert "Will it rain?" in page.text
-    assert "50%" in page.text
+    for query in ("status__exact=active", "status__in=active", "q=rain", ""):
+        page = await admin.get(f"/admin/markets/market/?{query}")
+        assert "Will it rain?" in page.text, query
+        assert "50%" in page.text
+    for query in ("status__in=closed", "queue=awaiting", "queue=drafts", "queue=closing"):
+        assert "Will it rain?" not in (await admin.get(f"/admin/markets/market/?{query}")).text
 
 
 async def test_a_tag_that_a_market_has_stays(admin, make_market):
@@ -309,6 +327,7 @@ async def test_events_are_read_and_never_written(admin, market):
         "position/",
         "resolution/",
         "auditrun/",
+        "job/",
     ],
 )
 async def test_every_list_opens(admin, market, page):

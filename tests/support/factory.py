@@ -11,14 +11,28 @@ from django.utils import timezone
 from markets.domain.amounts import MICRO
 from markets.domain.orders import Order
 from markets.models import Account, Event, JournalEntry, Market, Outcome, Position, Posting, Trade
-from markets.services import catalogue, resolution, trading
-from tests.support.clock import NOW
+from markets.services import catalogue, lifecycle, resolution, trading
+from tests.support.clock import LATER, NOW
 
 
 def make_market(name: str = "Will it rain?", **facts: Any) -> Market:
     facts.setdefault("status", "active")
     actor, now = facts.pop("actor", None), facts.pop("now", NOW)
     return catalogue.create_market(actor=actor, now=now, name=name, **facts)
+
+
+def make_market_that_is(status: str, name: str = "Will it rain?", **facts: Any) -> Market:
+    """Brought to the status by the moves that lead there."""
+    if status in {"draft", "active", "closed"}:
+        return make_market(name, status=status, **facts)
+    if status == "scheduled":
+        return make_market(name, status=status, **{"open_at": LATER, **facts})
+    market = make_market(name, **facts)
+    if status == "resolved":
+        return resolve(market, yes=MICRO)
+    if status == "paused":
+        return lifecycle.pause_market(market_id=market.pk, actor=None, now=NOW)
+    return resolution.cancel_market(market_id=market.pk, actor=None, now=NOW)
 
 
 def rename(market: Market, *names: str) -> None:

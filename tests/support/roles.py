@@ -180,11 +180,13 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
 _MONEY = "superuser treasurer auditor viewer"
 _TRADED = "superuser treasurer resolver auditor viewer"
 _EDITS = "superuser editor"
-_OPERATES = dict.fromkeys(("schedule", "open", "pause", "close"), _EDITS)
-_RESOLVES = dict.fromkeys(("resolve", "unresolve", "cancel"), RESOLVERS)
+_ON_MANY = dict.fromkeys(
+    ("schedule", "open", "pause", "close", "move_closing", "set_category", "add_tags", "duplicate"), _EDITS
+) | {"cancel": RESOLVERS}  # fmt: skip
 
 MODELS = {  # who sees, adds, changes and deletes; and who has which action beside the deleting of what is chosen
-    "markets.market": (SEES_DRAFT_PAGES, _EDITS, _EDITS, NOBODY, {**_OPERATES, **_RESOLVES}),
+    "markets.market": (SEES_DRAFT_PAGES, _EDITS, _EDITS, NOBODY, _ON_MANY),
+    "markets.job": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
     "markets.category": (SEES_DRAFT_PAGES, _EDITS, _EDITS, _EDITS, {}),
     "markets.tag": (SEES_DRAFT_PAGES, _EDITS, _EDITS, _EDITS, {}),
     "markets.event": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
@@ -201,6 +203,15 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "auth.user": (_SEES_PEOPLE, "superuser", "superuser", "superuser", {}),
     "auth.group": ("superuser", "superuser", "superuser", "superuser", {}),
 }  # fmt: skip
+
+STEPS = {  # pages of one row, by their buttons on the row's own page: form, preview, confirmation
+    "markets.market": {
+        **dict.fromkeys(("schedule", "open", "pause", "close"), _EDITS),
+        **dict.fromkeys(("resolve", "unresolve", "cancel"), RESOLVERS),
+    },
+    # a job is its proposer's, here an editor's: nobody else confirms it, not even a superuser
+    "markets.job": {"confirm": "editor", "retry": "editor"},
+}
 
 
 def rows_of_models() -> list[Row]:
@@ -219,6 +230,8 @@ def rows_of_models() -> list[Row]:
             Row(f"POST {one}change/", changes),
             Row(f"GET {one}delete/", deletes),
         ]
+        for step, who in STEPS.get(model, {}).items():
+            rows += [Row(f"GET {one}{step}/", who), Row(f"POST {one}{step}/", who)]
         rows += (
             Row(f"ACTION {base} {name}", who)
             for name, who in {"delete_selected": deletes, **actions}.items()

@@ -152,9 +152,9 @@ async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: MarketI
     if how.dry_run:
         found = await in_thread(resolution.preview_resolution, market_id=market_id, weights=weights)
         return answers.private(present_settlement(found))
-    texts = {"evidence_url": how.evidence_url, "note": how.note}
+    about = {"evidence_url": how.evidence_url, "note": how.note, "known_at": how.known_at}
     service = resolution.resolve_market
-    return await _run(request, service, market_id=market_id, weights=weights, **texts)
+    return await _run(request, service, market_id=market_id, weights=weights, **about)
 
 
 @router.post("/{int:market_id}/cancel", **RESOLVE, response=MarketOut, summary="Call a market off")

@@ -91,13 +91,18 @@ async def test_the_life_of_a_market(staff):
         "outcome_id": market["outcomes"][0]["id"],
         "note": "It poured.",
         "evidence_url": "https://example.org/rain",
+        "known_at": "2026-03-01T13:00:00+01:00",
     }
+    for wrong in ("2100-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "yesterday"):
+        refused = await staff.post(f"{url}/resolve", json={**settle, "known_at": wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "known_at")
     resolved = (await staff.post(f"{url}/resolve", json=settle)).json()
     assert resolved["status"] == "resolved"
     assert resolved["resolution"]["payouts"] == [
         {"outcome_id": settle["outcome_id"], "weight": "1"}
     ]
     assert resolved["resolution"]["evidence_url"] == settle["evidence_url"]
+    assert resolved["resolution"]["known_at"] == "2026-03-01T12:00:00Z"
     reopened = (await staff.post(f"{url}/unresolve")).json()
     assert (reopened["status"], reopened["resolution"]) == ("closed", None)
     assert (await staff.post(f"{url}/cancel", json={"note": "Wrong question."})).json()[

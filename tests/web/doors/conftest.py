@@ -28,7 +28,7 @@ from markets.models import (
     Scope,
     Tag,
 )
-from markets.services import keys
+from markets.services import bulk, keys
 from markets.services.report_files import request_report
 from tests.support.clock import NOW
 from tests.support.database import emptied
@@ -75,8 +75,9 @@ def made_things(people: dict[str, Any]) -> SimpleNamespace:
     idle = Category.objects.create(name="Idle", slug="idle")
     owners, traders = revoked_key(owner, "read"), revoked_key(people["trader"], "read", "trade")
     report = request_report(actor=people["auditor"], now=NOW, kind="trades_export")
+    job = bulk.propose(operation="close", market_ids=[draft.pk], actor=people["editor"], now=NOW)
     rows = {
-        "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
+        "job": job, "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
         "resolution": Resolution.objects.get(), "report": report, "account": Account.objects.get(user=owner),
         "journalentry": JournalEntry.objects.latest("pk"), "trade": bought, "position": Position.objects.get(),
         "auditrun": AuditRun.objects.create(at=NOW), "apikey": owners, "user": people["idle"],

@@ -7,20 +7,27 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 
 from markets.infra.threads import in_thread
-from tests.support.roles import ADMIN, NOBODY, ROLES, read, rows_of_models
+from markets.models import Status
+from markets.services import lifecycle
+from tests.support.factory import make_market_that_is
+from tests.support.roles import ADMIN, MODELS, NOBODY, ROLES, STEPS, read, rows_of_models
 
 ACTIONS = [row for row in rows_of_models() if row.door.startswith("ACTION")]
 ADDRESSES = [row for row in ADMIN if row not in ACTIONS]
 
 # what is chosen for each action, what is sent along, and what shows that the action was reached (and changed nothing)
+NONE_FITS = "None of the chosen markets can be changed this way."
+A_FORM_FIRST = "Show what will happen"
 REFUSALS = {
-    "schedule": ("active", {}, "Cannot schedule a market that is active"),
-    "open": ("active", {}, "Cannot open a market that is active"),
-    "pause": ("draft", {}, "Cannot pause a market that is draft"),
-    "close": ("draft", {}, "Cannot close a market that is draft"),
-    "resolve": ("active", {"outcome": "neither"}, "It has no outcome 'neither'"),
-    "unresolve": ("active", {}, "Cannot unresolve a market that is active"),
-    "cancel": ("settled", {}, "Cannot cancel a market that is resolved"),
+    "schedule": ("active", {}, NONE_FITS),
+    "open": ("active", {}, NONE_FITS),
+    "pause": ("draft", {}, NONE_FITS),
+    "close": ("draft", {}, NONE_FITS),
+    "move_closing": ("active", {}, A_FORM_FIRST),
+    "set_category": ("active", {}, A_FORM_FIRST),
+    "add_tags": ("active", {}, A_FORM_FIRST),
+    "duplicate": ("active", {}, "1 market will be copied to a draft."),
+    "cancel": ("active", {}, A_FORM_FIRST),
     "grant": (
         "account",
         {"amount": "0", "reason": "x", "request_key": "x"},
@@ -84,10 +91,25 @@ async def test_an_action_is_offered_to_those_and_done_for_those_whom_the_table_n
         answer = await visit(role, "POST", path, data=sent, follow=True)
         text = html.unescape(answer.text)
         found[role] = "allowed" if answer.status_code == 200 and reached in text else "refused"
-        page = await visit(role, "GET", path) if "Are you sure" in text else answer
+        page = await visit(role, "GET", path)
         offered[role] = "allowed" if f'<option value="{action}"' in page.text else "refused"
     assert found == row.expected()
     assert offered == row.expected()
+
+
+@pytest.mark.parametrize("status", [*Status])
+async def test_a_markets_page_has_a_button_for_each_legal_move_of_those_whom_the_table_names(
+    place, visit, status
+):
+    market = await in_thread(make_market_that_is, status)
+    address = f"/admin/markets/market/{market.pk}/"
+    for role in ROLES:
+        page = await visit(role, "GET", f"{address}change/")
+        offered = {move for move in lifecycle.MOVES if f'href="{address}{move}/"' in page.text}
+        legal = {move for move, its in lifecycle.MOVES.items() if status in its.starts}
+        named = {move for move, who in STEPS["markets.market"].items() if role in who.split()}
+        sees = role in MODELS["markets.market"][0].split() and role != "editor-key"
+        assert offered == (legal & named if sees else set()), role
 
 
 async def test_the_plain_staff_see_an_index_without_any_model(visit):

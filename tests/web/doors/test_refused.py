@@ -1,4 +1,4 @@
-"""A person who may not: an action that would succeed, sent anyhow, moves neither money nor a market."""
+"""A person who may not: what would succeed, sent anyhow, moves neither money nor a market."""
 
 from types import SimpleNamespace
 
@@ -6,16 +6,29 @@ import pytest
 
 from markets.domain.amounts import MICRO
 from markets.infra.threads import in_thread
-from markets.models import Account, ApiKey, Market
-from markets.services import keys
+from markets.models import Account, ApiKey, Job, Market
+from markets.services import bulk, keys
 from tests.support.clock import LATER, NOW
-from tests.support.factory import make_market, order, resolve, state, trade, yes_no
-from tests.support.roles import ROLES, rows_of_models
+from tests.support.factory import (
+    make_market,
+    make_market_that_is,
+    order,
+    resolve,
+    state,
+    trade,
+    yes_no,
+)
+from tests.support.roles import ROLES, STEPS, Row, rows_of_models
 
 MOVING = [
     row
     for row in rows_of_models()
     if row.door.startswith("ACTION") and "delete_selected" not in row.door
+]
+STEPPING = [
+    Row(f"POST {model.split('.')[1]} {step}", who)
+    for model, steps in STEPS.items()
+    for step, who in steps.items()
 ]
 
 
@@ -31,12 +44,33 @@ def resolved(place):
     return market
 
 
-# what is chosen for each action, and what is sent along, so that it succeeds
+def active(_place):
+    return make_market("Active?")
+
+
+def draft(_place):
+    return make_market("Soon?", status="draft", open_at=LATER)
+
+
+def job(place, state="proposed"):
+    market = make_market("Closed by a job?")
+    made = bulk.propose(
+        operation="close", market_ids=[market.pk], actor=place.people["editor"], now=NOW
+    )
+    Job.objects.filter(pk=made.pk).update(state=state)
+    return made
+
+
+# what is chosen for each action or page, and what is sent along, so that it succeeds
 CHOSEN = {
-    "schedule": lambda place: make_market("Soon?", status="draft", open_at=LATER),
+    "schedule": draft,
     "open": lambda place: make_market("Open?", status="draft"),
-    "pause": lambda place: make_market("Pause?"),
-    "close": lambda place: make_market("Close?"),
+    "pause": active,
+    "close": active,
+    "move_closing": active,
+    "set_category": active,
+    "add_tags": active,
+    "duplicate": active,
     "resolve": traded,
     "unresolve": resolved,
     "cancel": traded,
@@ -44,10 +78,13 @@ CHOSEN = {
     "revoke": lambda place: keys.issue_key(
         user=place.people["owner"], now=NOW, name="live", scopes=["read"]
     )[0],
+    "confirm": job,
+    "retry": lambda place: job(place, "failed"),
 }
 SENT = {
-    "resolve": {"outcome": "yes"},
-    "grant": {"amount": "5", "reason": "A gift", "request_key": "once"},
+    "resolve": lambda market: {f"weight_{yes_no(market)[0].pk}": "1"},
+    "cancel": lambda _market: {"word": "cancel"},
+    "grant": lambda _account: {"amount": "5", "reason": "A gift", "request_key": "once"},
 }
 
 
@@ -59,6 +96,7 @@ def everything():
         *state(),
         list(facts),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at")),
+        list(Job.objects.order_by("pk").values_list("pk", "state", "position")),
     ]
 
 
@@ -68,7 +106,8 @@ async def test_an_action_changes_nothing_for_those_who_may_not_and_something_for
 ):
     _, path, action = row.door.split(" ")
     chosen = await in_thread(CHOSEN[action], place)
-    sent = {"action": action, "_selected_action": chosen.pk, **SENT.get(action, {})}
+    more = SENT[action](chosen) if action == "grant" else {}
+    sent = {"action": action, "_selected_action": chosen.pk, **more}
     before = await in_thread(everything)
     for role in ROLES:
         if role not in row.allowed.split():
@@ -77,3 +116,44 @@ async def test_an_action_changes_nothing_for_those_who_may_not_and_something_for
             assert await in_thread(everything) == before, role
     await visit(row.allowed.split()[-1], "POST", path, data=sent)
     assert await in_thread(everything) != before, "the selection would have succeeded"
+
+
+@pytest.mark.parametrize("row", STEPPING, ids=lambda row: row.door)
+async def test_a_confirmation_changes_nothing_for_those_who_may_not_and_something_for_those_who_may(
+    place: SimpleNamespace, visit, row
+):
+    """Each sends what the page would, had it been shown: the form, the basis and the last step."""
+    _, model, step = row.door.split(" ")
+    chosen = await in_thread(CHOSEN[step], place)
+    more = await in_thread(SENT.get(step, lambda _: {}), chosen)
+    path = f"/admin/markets/{model}/{chosen.pk}/{step}/"
+    shown = await in_thread(basis_of, step, chosen)
+    sent = {"step": "confirm", "basis": shown, **more}
+    before = await in_thread(everything)
+    for role in ROLES:
+        if role not in row.allowed.split():
+            answer = await visit(role, "POST", path, data=sent)
+            assert answer.status_code in {302, 403}, role
+            assert await in_thread(everything) == before, role
+    answer = await visit(row.allowed.split()[-1], "POST", path, data=sent)
+    assert answer.status_code == 302, answer.text
+    assert await in_thread(everything) != before, "the confirmation would have succeeded"
+
+
+def basis_of(step, chosen):
+    chosen.refresh_from_db()
+    if isinstance(chosen, Job):
+        return "1 []"
+    return chosen.version if step in {"schedule", "open", "pause", "close"} else chosen.seq
+
+
+async def test_a_job_of_many_markets_is_confirmed_by_its_proposer_only(place, visit):
+    chosen = await in_thread(make_market_that_is, "active", "Confirmed by another?")
+    sent = {"action": "close", "_selected_action": chosen.pk}
+    answer = await visit("superuser", "POST", "/admin/markets/market/", data=sent)
+    page = answer.headers["Location"]
+    assert (await visit("superuser", "GET", page)).status_code == 200
+    for role in ROLES[1:]:
+        answer = await visit(role, "POST", page, data={"step": "confirm", "basis": "1 []"})
+        assert answer.status_code in {302, 403}, role
+    assert (await in_thread(Market.objects.get, pk=chosen.pk)).status == "active"

@@ -79,6 +79,9 @@ class ResolveIn(In):
     payouts: list[WeightIn] | None = Field(None, max_length=limits.MOST_OUTCOMES)
     evidence_url: str = ""
     note: Text = ""
+    known_at: Time | None = Field(
+        None, description="When the answer became known in the world, if that was before now."
+    )
     dry_run: bool = False
 
 
@@ -113,6 +116,7 @@ class WeightOut(Schema):
 
 class ResolutionOut(Schema):
     resolved_at: datetime
+    known_at: datetime | None
     payouts: list[WeightOut]
     evidence_url: str | None
     note: str
