@@ -21,6 +21,9 @@ from unfold.widgets import UnfoldAdminURLInputWidget as URLInput
 
 from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, amount, asks, beside
 from markets.admin.events import EventInline
+from markets.admin.exporting import EXPORT_BUTTON, Exporting
+from markets.admin.importing import ImportPage
+from markets.admin.pages import opens
 from markets.domain.amounts import MICRO, to_percent
 from markets.domain.errors import Invalid, Refused
 from markets.domain.limits import REASON_LENGTH
@@ -166,7 +169,7 @@ LIQUIDITY = amount("liquidity", "Liquidity")
 
 
 @admin.register(Market)
-class MarketAdmin(ServiceAdmin):
+class MarketAdmin(Exporting, ServiceAdmin):
     form = MarketForm
     inlines = [OutcomeInline, EventInline]
     view_on_site = False  # `page` leads there, for those who may see it
@@ -183,6 +186,8 @@ class MarketAdmin(ServiceAdmin):
     ]  # fmt: skip
     action_form = MarketActionForm
     actions = ["schedule", "open", "pause", "close", "resolve", "unresolve", "cancel"]
+    actions_list = ["import_markets", EXPORT_BUTTON]
+    import_markets = opens(ImportPage)
     has_operate_permission = asks(Permission.OPERATE_MARKET)
     has_resolve_permission = asks(Permission.RESOLVE_MARKET)
 

@@ -26,6 +26,8 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     permission: Permission
     verb: str  # on the button that confirms: "Resolve"
     title: str  # of the page, and of the button that leads here
+    path = ""  # of its address behind the list's; the name of the action unless it is given
+    again = "Change what I wrote"  # on the button that leads back to the form
     icon = ""
     variant = ActionVariant.DEFAULT
     template_name = "admin/confirmed.html"
@@ -96,11 +98,13 @@ def opens(page: type[ConfirmedPage]) -> Callable[..., HttpResponse]:
 
     def view(model_admin: Any, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         shown = page.as_view(model_admin=model_admin)
-        return shown(request, **({"object_id": object_id} if object_id else {}))
+        answer = shown(request, **({"object_id": object_id} if object_id else {}))
+        return cast(HttpResponse, answer)
 
     decorated = action(
         description=page.title,
         permissions=[page.permission],
+        url_path=page.path or None,
         icon=page.icon or None,
         variant=page.variant,
     )(view)

@@ -156,6 +156,10 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/autocomplete/ · markets.categoryfollow.category", SEES_DRAFT_PAGES),
     ("GET /admin/auth/user/<id>/password/", "superuser"),
     ("POST /admin/auth/user/<id>/password/", "superuser"),
+    ("GET /admin/markets/market/import/", "superuser editor"),
+    ("POST /admin/markets/market/import/", "superuser editor"),
+    *((f"GET /admin/markets/{model}/export_{kind}/", AUDITORS)
+      for model in ("market", "trade", "position", "journalentry") for kind in ("csv", "xlsx")),
     ("GET /admin/(?P<url>.*)", NOBODY, STAFF),  # any other address
 )]  # fmt: skip
 
