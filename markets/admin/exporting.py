@@ -177,6 +177,14 @@ EXPORTS: Final[dict[type[Model], Export]] = {
 }  # fmt: skip
 
 
+# Unfold's lists of actions open by the mouse only
+_KEYBOARD: Final = {
+    "role": "button",
+    "tabindex": "0",
+    "x-on:keydown.enter": "actionDropdownOpen = !actionDropdownOpen",
+}
+
+
 class Exporting(ModelAdmin):
     """Mixin of the lists in EXPORTS: a button "Export" that keeps the filters of the list."""
 
@@ -184,8 +192,11 @@ class Exporting(ModelAdmin):
         response = super().changelist_view(request, *args, **kwargs)
         query = request.GET.urlencode()
         for button in (getattr(response, "context_data", None) or {}).get("actions_list", ()):
-            for item in button.get("items", ()):
-                item["path"] += f"?{query}" if query and "/export_" in item["path"] else ""
+            exports = [item for item in button.get("items", ()) if "/export_" in item["path"]]
+            for item in exports:
+                item["path"] += f"?{query}" if query else ""
+            if exports:
+                button["attrs"] = _KEYBOARD
         return response
 
     @action(description="As CSV", permissions=[Permission.EXPORT_DATA, "view"])
@@ -223,7 +234,6 @@ class Exporting(ModelAdmin):
         name = str(self.opts.verbose_name_plural).replace(" ", "-")
         response["Content-Type"] = content_type
         response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
-        response["Cache-Control"] = "private, no-store"
         return response
 
 

@@ -15,6 +15,7 @@ from django import forms
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.text import Truncator
 from openpyxl import Workbook
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget as TextArea
 from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
@@ -140,7 +141,7 @@ class RowForm(forms.Form):
         prefix = f"row-{number}"
         texts = {f"{prefix}-{name}": as_text(row.get(name)) for name in COLUMNS}
         super().__init__(texts, prefix=prefix)
-        self.title = f"Row {number}: {as_text(row.get('name'))[:80] or 'without a name'}"
+        self.title = f"Row {number}: {_short(row.get('name')) or 'without a name'}"
         broken = {error.field for error in errors}
         for name in sorted(COLUMNS, key=lambda name: name not in broken):
             many = name in _LONG or "\n" in texts[f"{prefix}-{name}"]
@@ -163,6 +164,10 @@ def as_text(cell: Any) -> str:
     if cell is None or isinstance(cell, str):
         return cell or ""
     return json.dumps(cell, ensure_ascii=False)
+
+
+def _short(cell: Any) -> str:
+    return Truncator(as_text(cell)).chars(90)
 
 
 def mended(kept: Kept, typed: Mapping[str, str]) -> Kept:
@@ -201,6 +206,7 @@ class ImportPage(ConfirmedPage):
     again = "Choose another file"
     form_template = "admin/import_form.html"
     preview_template = "admin/import_preview.html"
+    details_template = "admin/import_rows.html"
     kept: Kept
     checked: Checked
 
@@ -264,12 +270,22 @@ class ImportPage(ConfirmedPage):
             new = self.checked.new.get(number)
             return f"New, {new['status']}" if new else "Not checked yet"
 
+        def closes(number: int) -> str:
+            new = self.checked.new.get(number)
+            at = new and new.get("close_at")
+            return f"{at:%Y-%m-%d %H:%M}" if at else ""
+
         rows = sorted(self.kept.rows, key=lambda row: (row[0] not in errors, row[0]))[:MOST_SHOWN]
-        texts = ("name", "category", "outcomes", "close_at")
+        texts = ("name", "category", "outcomes")
         return {
-            "headers": ["Row", "What happens", "Name", "Category", "Outcomes", "Closes"],
+            "headers": ["Row", "What happens", "Name", "Category", "Outcomes", "Closes (UTC)"],
             "rows": [
-                [number, what(number), *(as_text(row.get(name))[:90] or "–" for name in texts)]
+                [
+                    number,
+                    what(number),
+                    *(_short(row.get(name)) or "–" for name in texts),
+                    closes(number) or _short(row.get("close_at")) or "–",
+                ]
                 for number, row in rows
             ],
         }
@@ -278,9 +294,11 @@ class ImportPage(ConfirmedPage):
         table = Table(self.kept.rows)
         done = importing.import_markets(table=table, actor=self.request.user, now=timezone.now())
         if not done.created:
-            return f"Nothing was imported now: all {done.existing} markets are there already."
-        there = f"; {done.existing} were there already" if done.existing else ""
-        return f"{done.created} market(s) were imported{there}."
+            return "Nothing was imported now: every market of the file is there already."
+        existing = f"{done.existing} {'was' if done.existing == 1 else 'were'}"
+        there = f"; {existing} there already" if done.existing else ""
+        created = "1 market was" if done.created == 1 else f"{done.created} markets were"
+        return f"{created} imported{there}."
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         guide = {

@@ -32,6 +32,7 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     variant = ActionVariant.DEFAULT
     template_name = "admin/confirmed.html"
     preview_template: str
+    details_template = ""  # shown with the preview, below the buttons
     form_template = ""  # shown above the fields
     request: StaffRequest
 
