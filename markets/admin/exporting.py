@@ -34,7 +34,7 @@ from markets.presenters.trading import present_own_trade
 from markets.services.report_files import safe_cell
 
 CHUNK: Final = 2_000  # rows
-MOST_XLSX: Final = 100_000  # rows: a workbook is written before its first byte leaves
+MOST_XLSX: Final = 50_000  # rows: a workbook is written before its first byte leaves
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _BLOCK: Final = 65_536  # bytes
 # characters that XML does not have
@@ -52,6 +52,10 @@ class Export:
     present: Callable[[Any], Row]
     load: Callable[[], QuerySet[Any]]  # all that `present` reads
     select: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda rows: rows  # rows of the list → ours
+
+    def has_more_than(self, most: int, listed: QuerySet[Any]) -> bool:
+        rows = self.select(listed).order_by("pk").values_list("pk", flat=True)
+        return bool(rows[most : most + 1])
 
     def chunks(self, listed: QuerySet[Any]) -> Iterator[list[list[Any]]]:
         """Yield the values of the rows, CHUNK rows at a time. Each step reads the database."""
@@ -203,21 +207,21 @@ class Exporting(ModelAdmin):
     def export_csv(self, request: HttpRequest) -> HttpResponseBase:
         listed = self._listed(request)
         if listed is None:
-            return redirect(request.path.replace("export_csv/", ""))
+            return redirect("../")
         chunks = csv_chunks(EXPORTS[self.model], listed)
         return self._download(StreamingHttpResponse(chunks), "csv", "text/csv; charset=utf-8")
 
     @action(description="As XLSX", permissions=[Permission.EXPORT_DATA, "view"])
     def export_xlsx(self, request: HttpRequest) -> HttpResponseBase:
-        listed = self._listed(request)
-        file = None if listed is None else workbook(EXPORTS[self.model], listed)
-        if file is None:
-            if listed is not None:
-                why = f"A workbook has at most {MOST_XLSX:,} rows: filter the list or choose CSV."
-                messages.error(request, why)
-            back = request.path.replace("export_xlsx/", "")
-            return redirect(f"{back}?{request.GET.urlencode()}")
-        return self._download(StreamingHttpResponse(file_chunks(file)), "xlsx", XLSX)
+        export, listed = EXPORTS[self.model], self._listed(request)
+        if listed is None:
+            return redirect("../")
+        if export.has_more_than(MOST_XLSX, listed):
+            why = f"A workbook has at most {MOST_XLSX:,} rows: filter the list or choose CSV."
+            messages.error(request, why)
+            return redirect(f"../?{request.GET.urlencode()}")
+        chunks = file_chunks(workbook(export, listed))
+        return self._download(StreamingHttpResponse(chunks), "xlsx", XLSX)
 
     def _listed(self, request: HttpRequest) -> QuerySet[Any] | None:
         """Return all rows of the list as the address filters it, or None for a wrong filter."""
@@ -258,27 +262,21 @@ def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
     return file.getvalue().encode()
 
 
-def workbook(export: Export, listed: QuerySet[Any]) -> IO[bytes] | None:
-    """Return a temporary file with the workbook, or None for more than MOST_XLSX rows."""
+def workbook(export: Export, listed: QuerySet[Any]) -> IO[bytes]:
+    """Return a temporary file with the workbook."""
     book = Workbook(write_only=True)
     sheet: Any = book.create_sheet()
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (`file_chunks` closes it)
-    count = 0
+    sheet.append(export.columns)
+    written = sheet._writer.out  # a file that openpyxl deletes only after `save`
     try:
-        sheet.append(export.columns)
         for rows in export.chunks(listed):
-            count += len(rows)
-            if count > MOST_XLSX:
-                file.close()
-                return None
             for row in rows:
                 sheet.append([_cell(value) for value in export.numbers(row)])
+        file = tempfile.TemporaryFile()  # noqa: SIM115  (`file_chunks` closes it)
         book.save(file)
     finally:
-        written = sheet._writer.out  # openpyxl keeps it until the process ends when it is not saved
-        if not sheet.closed:
-            sheet.close()
         if os.path.exists(written):
+            sheet.close()
             sheet._writer.cleanup()
     file.seek(0)
     return file
