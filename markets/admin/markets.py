@@ -22,6 +22,8 @@ from unfold.decorators import display
 from markets.admin.base import ServiceAdmin, StaffRequest, amount
 from markets.admin.bulk import bulk_action
 from markets.admin.calendar import CalendarPage
+from markets.admin.exporting import EXPORT_BUTTON, Exporting
+from markets.admin.importing import ImportPage
 from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline, opened
 from markets.admin.pages import opens
 from markets.admin.settling import PAGES, STATUS_COLOURS
@@ -58,7 +60,7 @@ class QueueFilter(admin.SimpleListFilter):
 
 
 @admin.register(Market)
-class MarketAdmin(ServiceAdmin):
+class MarketAdmin(Exporting, ServiceAdmin):
     form = MarketForm
     inlines = [OutcomeInline]
     view_on_site = False  # `page` leads there, for those who may see it
@@ -84,6 +86,7 @@ class MarketAdmin(ServiceAdmin):
     change_form_outer_before_template = "admin/market_top.html"
     change_form_outer_after_template = "admin/market_log.html"
     actions = list(OPERATIONS)
+    actions_list = ["import_markets", EXPORT_BUTTON]
     actions_detail = [f"{move}_page" for move in PAGES]
 
     class Media:
@@ -95,6 +98,7 @@ class MarketAdmin(ServiceAdmin):
     set_category, add_tags = bulk_action("set_category"), bulk_action("add_tags")
     duplicate, cancel = bulk_action("duplicate"), bulk_action("cancel")
 
+    import_markets = opens(ImportPage)
     schedule_page = opens(PAGES["schedule"])
     open_page = opens(PAGES["open"])
     pause_page = opens(PAGES["pause"])

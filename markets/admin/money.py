@@ -23,6 +23,7 @@ from markets.admin.base import (
     asks,
     beside,
 )
+from markets.admin.exporting import EXPORT_BUTTON, Exporting
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import AlreadyDone, Invalid, Refused
 from markets.domain.limits import REASON_LENGTH
@@ -138,7 +139,8 @@ class PostingInline(ReadOnlyInline):
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnlyAdmin):
+class JournalEntryAdmin(Exporting, ReadOnlyAdmin):
+    actions_list = [EXPORT_BUTTON]
     inlines = [PostingInline]
     list_display = ["id", "at", "kind", "market", "actor", "note"]
     list_filter = ["kind"]
@@ -151,7 +153,8 @@ _TRADED = (amount("shares", "Shares"), amount("cost", "Credits"))
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnlyAdmin):
+class TradeAdmin(Exporting, ReadOnlyAdmin):
+    actions_list = [EXPORT_BUTTON]
     list_display = ["id", "at", "market", "outcome", "trader", "side", *_TRADED]
     list_filter = ["side"]
     list_select_related = ["market", "outcome", "trader"]
@@ -163,7 +166,8 @@ class TradeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Position)
-class PositionAdmin(ReadOnlyAdmin):
+class PositionAdmin(Exporting, ReadOnlyAdmin):
+    actions_list = [EXPORT_BUTTON]
     list_display = fields = (
         "trader", "market", "outcome", amount("shares", "Shares"),
         amount("cost_basis", "Cost of the shares"), amount("realised", "Profit taken"),

@@ -28,9 +28,11 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
     verb: str  # on the button that confirms: "Resolve"
     title: str  # of the page, and of the button that leads here
     path = ""  # of its address; else the name of the action
+    again = "Change what I wrote"  # on the button that leads back to the form
     variant = ActionVariant.DEFAULT
     template_name = "admin/confirmed.html"
     preview_template: str
+    details_template = ""  # shown with the preview, below the buttons
     form_template = ""  # shown above the fields
     request: StaffRequest
 
@@ -127,7 +129,8 @@ def opens(page: type[ConfirmedPage]) -> Callable[..., HttpResponse]:
 
     def view(model_admin: Any, request: HttpRequest, object_id: str | None = None) -> Any:
         shown = page.as_view(model_admin=model_admin)
-        return shown(request, **({"object_id": object_id} if object_id else {}))
+        answer = shown(request, **({"object_id": object_id} if object_id else {}))
+        return cast(HttpResponse, answer)
 
     decorated = action(
         url_path=page.path or None,

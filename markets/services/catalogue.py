@@ -50,8 +50,13 @@ class NewMarket(MarketText, total=False):
     imported: bool  # part of an import; the event says so
 
 
-def add_market(*, actor: Actor, now: datetime, **fields: Unpack[NewMarket]) -> Market:
-    """Create a market with its status inside the caller's transaction. Raise Invalid."""
+def check_market(*, now: datetime, **fields: Unpack[NewMarket]) -> None:
+    """Raise Invalid if `add_market` would. Reads and writes no database."""
+    _new(fields, now, _CHECKED)
+
+
+def _new(fields: NewMarket, now: datetime, cleaned: "Cleaners") -> dict[str, Any]:
+    """Return the values of a new market as `cleaned` leaves them. Raise Invalid."""
     status = fields.get("status", Status.DRAFT)
     open_at = fields.get("open_at")
     if status not in {Status.DRAFT, Status.SCHEDULED, Status.ACTIVE, Status.CLOSED}:
@@ -59,15 +64,20 @@ def add_market(*, actor: Actor, now: datetime, **fields: Unpack[NewMarket]) -> M
     _check_times(status, open_at, fields.get("close_at"), ("open_at", "close_at"), now)
     if status == Status.ACTIVE and open_at is not None and open_at > now:
         raise Invalid(open_at="An active market cannot open later: create it as scheduled.")
-    cleaned = _clean(
-        {
-            "liquidity": limits.DEFAULT_LIQUIDITY,
-            "outcomes": text.DEFAULT_OUTCOMES,
-            "tags": (),
-            **{name: fields[name] for name in _CLEANED if name in fields},  # type: ignore[literal-required]
-            "open_at": open_at or now if status == Status.ACTIVE else open_at,
-        }
-    )
+    values = {
+        "liquidity": limits.DEFAULT_LIQUIDITY,
+        "outcomes": text.DEFAULT_OUTCOMES,
+        "tags": (),
+        **{name: fields[name] for name in cleaned if name in fields},  # type: ignore[literal-required]
+        "open_at": open_at or now if status == Status.ACTIVE else open_at,
+    }
+    return {field: cleaned[field](value) for field, value in values.items()}
+
+
+def add_market(*, actor: Actor, now: datetime, **fields: Unpack[NewMarket]) -> Market:
+    """Create a market with its status inside the caller's transaction. Raise Invalid."""
+    status = fields.get("status", Status.DRAFT)
+    cleaned = _new(fields, now, _CLEANED)
     outcomes, tags = cleaned.pop("outcomes"), cleaned.pop("tags")
     market = Market.objects.create(
         **cleaned,
@@ -240,16 +250,27 @@ def _liquidity(liquidity: int) -> int:
     return liquidity
 
 
-def _tags(names: Sequence[str]) -> list[Tag]:
+def _check_tags(names: Sequence[str]) -> None:
     if len(names) > limits.MOST_TAGS:
         raise Invalid(tags=f"A market has at most {limits.MOST_TAGS} tags.")
+    for name in names:
+        _shelf_name("tags", name)
+
+
+def _tags(names: Sequence[str]) -> list[Tag]:
+    _check_tags(names)
     return list({tag.pk: tag for tag in (_shelf(Tag, "tags", name) for name in names)}.values())
+
+
+def _shelf_name(field: str, name: str) -> tuple[str, str]:
+    """Return the name of a category or tag, and the slug of that name. Raise Invalid."""
+    name = text.line(field, name, most=limits.SHELF_LENGTH)
+    return name, text.slug(field, name)
 
 
 def _shelf(kind: type[Shelf], field: str, name: str) -> Shelf:
     """Return the category or tag, created when new. Raise Invalid."""
-    name = text.line(field, name, most=limits.SHELF_LENGTH)
-    slug = text.slug(field, name)
+    name, slug = _shelf_name(field, name)
     shelves = kind._default_manager
     known = shelves.filter(Q(slug=slug) | Q(name=name)).first()
     return known or shelves.get_or_create(slug=slug, defaults={"name": name})[0]
@@ -259,8 +280,10 @@ def _unchanged(value: Any) -> Any:
     return value
 
 
+Cleaners = Mapping[str, Callable[[Any], Any]]
+
 # field → the check, which returns the value as the model holds it
-_CLEANED: Final[dict[str, Callable[[Any], Any]]] = {
+_CLEANED: Final[Cleaners] = {
     "name": partial(text.line, "name", most=limits.NAME_LENGTH),
     "description": partial(text.body, "description"),
     "resolution_criteria": partial(text.body, "resolution_criteria"),
@@ -271,6 +294,12 @@ _CLEANED: Final[dict[str, Callable[[Any], Any]]] = {
     "open_at": _unchanged,
     "close_at": _unchanged,
     "outcomes": text.outcomes,
+}
+# the same checks without the database
+_CHECKED: Final[Cleaners] = {
+    **_CLEANED,
+    "category": lambda name: _shelf_name("category", name) if name else None,
+    "tags": _check_tags,
 }
 # field → a value as the event has it
 _PLAIN: Final[dict[str, Callable[[Any], Any]]] = {

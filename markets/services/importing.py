@@ -1,5 +1,7 @@
 """Import many markets at once: all rows or none, and no market twice.
 
+Files are CSV (comma, semicolon or tab), JSON, or a workbook (`services/workbooks.py`).
+
 `_PARSERS` lists the columns. `probability` is that of the first outcome.
 """
 
@@ -7,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -19,9 +22,10 @@ from markets.domain import limits
 from markets.domain.amounts import MICRO, to_micro
 from markets.domain.errors import Invalid, Refused
 from markets.domain.text import DEFAULT_OUTCOMES, OutcomeDraft
+from markets.infra.database import busy_when_locked
 from markets.models import Market, Status
 from markets.services import Actor
-from markets.services.catalogue import NewMarket, add_market
+from markets.services.catalogue import NewMarket, add_market, check_market
 
 REQUIRED_COLUMNS: Final = ("external_id", "name")
 MOST_ROWS: Final = 10_000
@@ -57,6 +61,16 @@ class Imported:
     ignored_columns: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Checked:
+    """What an import would do with each row, by the row's number."""
+
+    new: dict[int, NewMarket] = field(default_factory=dict)
+    existing: list[int] = field(default_factory=list)  # imported before; they stay unchanged
+    errors: list[RowError] = field(default_factory=list)
+    complete: bool = True  # no row is left out because there were MOST_ERRORS before it
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows, each with its number."""
@@ -72,17 +86,13 @@ def parse_csv(data: bytes) -> Table:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Invalid(file=f"Line {line} is not UTF-8: save the file as UTF-8.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows: list[tuple[int, Row]] = []
     errors: list[RowError] = []
     number = 1
     try:
         header = next(reader, [])
-        if missing := " and ".join(name for name in REQUIRED_COLUMNS if name not in header):
-            known = ", ".join(_PARSERS)
-            raise Invalid(file=f"The header lacks {missing}. Known columns: {known}.")
-        if len(set(header)) < len(header):
-            raise Invalid(file="Two columns have the same name.")
+        check_header(header)
         for number, cells in enumerate(reader, 2):
             if cells and len(cells) != len(header):
                 message = f"The row has {len(cells)} cells, the header has {len(header)}."
@@ -97,6 +107,20 @@ def parse_csv(data: bytes) -> Table:
     if errors:
         raise ImportRefused(errors[:MOST_ERRORS])
     return Table(rows)
+
+
+def _delimiter(text: str) -> str:
+    """Return what stands between the columns of the header: spreadsheets save ; and tabs, too."""
+    header = text.partition("\n")[0]
+    return "," if "," in header else next((mark for mark in ";\t" if mark in header), ",")
+
+
+def check_header(header: Sequence[str]) -> None:
+    """Raise Invalid."""
+    if missing := " and ".join(name for name in REQUIRED_COLUMNS if name not in header):
+        raise Invalid(file=f"The header lacks {missing}. Known columns: {', '.join(COLUMNS)}.")
+    if len(set(header)) < len(header):
+        raise Invalid(file="Two columns have the same name.")
 
 
 def parse_json(data: bytes) -> Table:
@@ -131,45 +155,68 @@ def import_markets(
     """Create the markets that do not exist yet, in one transaction; existing ones stay unchanged.
 
     A row whose closing time has passed becomes a closed market, one that opens later a scheduled
-    one, any other an active one. `progress(1)` is called after each row. Raise Invalid for the
-    table, ImportRefused for its rows.
+    one, any other an active one. `progress` is called with the number of rows that are done. Raise
+    Invalid for the table, ImportRefused for its rows, Busy while another import runs.
     """
-    if len(table.rows) > MOST_ROWS:
-        raise Invalid(file=f"The file has {len(table.rows)} rows; at most {MOST_ROWS} are allowed.")
     dry_run = dry_run or table.dry_run
-    result = Imported(dry_run, ignored_columns=_ignored_columns(table))
-    errors: list[RowError] = []
-    with transaction.atomic(durable=True):
+    with busy_when_locked(), transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('import', 0))")
-        known = set(Market.objects.exclude(external_id=None).values_list("external_id", flat=True))
-        seen: set[str | None] = set()
-        for number, row in table.rows:
-            try:
-                fields = _new_market(row, now)
-                external_id = fields["external_id"]
-                if external_id in seen:
-                    raise Invalid(external_id=f"{external_id!r} is in the file twice.")
-                seen.add(external_id)
-                if external_id in known:
-                    result.existing += 1
-                else:
-                    with transaction.atomic():
-                        add_market(actor=actor, now=now, **fields)
-                    result.created += 1
-            except Invalid as error:
-                errors += [RowError(number, *item) for item in error.fields.items()]
-                if len(errors) >= MOST_ERRORS:
-                    break
+        checked = check_table(table=table, now=now)
+        if checked.errors:
+            raise ImportRefused(checked.errors)
+        progress(len(checked.existing))
+        for number, fields in checked.new.items():
+            if not dry_run:
+                _add(number, fields, actor, now)
             progress(1)
-        if errors:
-            raise ImportRefused(errors)
-        if dry_run:
-            transaction.set_rollback(True)
-    return result
+    return Imported(dry_run, len(checked.new), len(checked.existing), ignored_columns(table))
 
 
-def _ignored_columns(table: Table) -> list[str]:
+def check_table(*, table: Table, now: datetime) -> Checked:
+    """Return what an import would do with each row, and write nothing. Raise Invalid."""
+    if len(table.rows) > MOST_ROWS:
+        raise Invalid(file=f"The file has {len(table.rows)} rows; at most {MOST_ROWS} are allowed.")
+    checked, seen = Checked(), set[str]()
+    known = _known(table)
+    for number, row in table.rows:
+        try:
+            fields = _new_market(row, now)
+            external_id = cast(str, fields["external_id"])
+            if external_id in seen:
+                raise Invalid(external_id=f"{external_id!r} is in the file twice.")
+            seen.add(external_id)
+            if external_id in known:
+                checked.existing.append(number)
+            else:
+                check_market(now=now, **fields)
+                checked.new[number] = fields
+        except Invalid as error:
+            checked.errors += [RowError(number, *item) for item in error.fields.items()]
+            if len(checked.errors) >= MOST_ERRORS:
+                checked.complete = False
+                break
+    return checked
+
+
+def _known(table: Table) -> set[str | None]:
+    """Return those external ids of the table that markets have."""
+    ids = []
+    for _, row in table.rows:
+        with suppress(ValueError):
+            ids.append(_external_id(row.get("external_id")))
+    known = Market.objects.filter(external_id__in=ids).order_by()
+    return set(known.values_list("external_id", flat=True))
+
+
+def _add(number: int, fields: NewMarket, actor: Actor, now: datetime) -> None:
+    try:
+        add_market(actor=actor, now=now, **fields)
+    except Invalid as error:  # `check_market` let it through
+        raise ImportRefused([RowError(number, *item) for item in error.fields.items()]) from None
+
+
+def ignored_columns(table: Table) -> list[str]:
     """Return the first 20 unknown columns, printable and shortened."""
     unknown = {str(column) for _, row in table.rows for column in row} - set(_PARSERS)
     return [name[:80] if name.isprintable() else ascii(name[:80]) for name in sorted(unknown)[:20]]
@@ -288,3 +335,4 @@ _PARSERS: Final[dict[str, Callable[[Any], Any]]] = {
     "close_at": _time,
     "source_url": _text,
 }
+COLUMNS: Final = tuple(_PARSERS)

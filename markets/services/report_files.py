@@ -1,6 +1,7 @@
 """Request reports, and build their files in a worker."""
 
 import csv
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -18,6 +19,7 @@ from markets.models import Event, Report, Trade
 from markets.selectors import audit, calibration, markets, reports
 
 PROGRESS_EVERY = 2000  # rows
+_NEGATIVE: Final = re.compile(r"-[0-9]+(\.[0-9]+)?")
 Rows = Iterator[list[Any]]
 
 
@@ -53,9 +55,12 @@ def retry_report(*, report_id: int, now: datetime) -> Report:
 
 
 def safe_cell(value: object) -> object:
-    """Return a cell that no spreadsheet runs as a formula (OWASP, CSV injection)."""
+    """Return a cell that no spreadsheet runs as a formula (OWASP, CSV injection).
+
+    A plain negative number stays one.
+    """
     formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula else value
+    return f"'{value}" if formula and not _NEGATIVE.fullmatch(str(value)) else value
 
 
 def build(report: Report) -> None:

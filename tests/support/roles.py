@@ -174,6 +174,10 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     (f"POST {_PERSON}/lift/", "superuser"),
     (f"GET {_PERSON}/issue_key/", "superuser"),  # no group has manage_keys
     (f"POST {_PERSON}/issue_key/", "superuser"),
+    ("GET /admin/markets/market/import/", "superuser editor"),
+    ("POST /admin/markets/market/import/", "superuser editor"),
+    *((f"GET /admin/markets/{model}/export_{kind}/", AUDITORS)
+      for model in ("market", "trade", "position", "journalentry") for kind in ("csv", "xlsx")),
     ("GET /admin/(?P<url>.*)", NOBODY, STAFF),  # any other address
 )]  # fmt: skip
 

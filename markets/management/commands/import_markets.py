@@ -8,14 +8,14 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from markets.domain.errors import Refused
-from markets.services import importing
+from markets.services import importing, workbooks
 
 
 class Command(BaseCommand):
-    help = "Import a CSV or JSON file, all rows or none. A row with a known external_id is skipped."
+    help = "Import a CSV, XLSX or JSON file: all rows or none. A known external_id is skipped."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        columns = "a .csv or .json file; see README for the columns"
+        columns = "a .csv, .xlsx or .json file; see README for the columns"
         parser.add_argument("file", type=Path, help=columns)
         parser.add_argument("--dry-run", action="store_true", help="check and change nothing")
 
@@ -24,9 +24,8 @@ class Command(BaseCommand):
             data = file.read_bytes()
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from None
-        parse = importing.parse_json if file.suffix.lower() == ".json" else importing.parse_csv
         try:
-            table = parse(data)
+            table = workbooks.parse_file(file.name, data)
             with tqdm(total=len(table.rows), unit="row", file=sys.stderr, disable=None) as bar:
                 result = importing.import_markets(
                     table=table,
