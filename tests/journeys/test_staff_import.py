@@ -86,6 +86,11 @@ def test_250_questions_with_three_broken_rows_are_mended_and_imported_once(
     picture(page, "import-broken")
     page.set_viewport_size(PHONE)
     picture(page, "import-broken-phone")
+    page.evaluate("document.documentElement.classList.add('dark')")
+    page.get_by_role("group", name="Row 251:").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Check again").scroll_into_view_if_needed()
+    picture(page, "import-broken-phone-dark")
+    page.evaluate("document.documentElement.classList.remove('dark')")
     page.set_viewport_size({"width": 1280, "height": 720})
     assert not Market.objects.exists()
 

@@ -202,7 +202,7 @@ def test_a_report_is_built_with_progress_and_safe_cells(
     assert rows[1][3] == "0.5"
 
 
-@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(A1)", "\tx", "\rx"])
 def test_a_cell_that_a_spreadsheet_would_run_is_shown_instead(cell):
     assert report_files.safe_cell(cell) == f"'{cell}"
     assert report_files.safe_cell("harmless") == "harmless"
