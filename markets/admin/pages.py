@@ -44,7 +44,10 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         raise NotImplementedError
 
     def basis(self) -> str:
-        """Return the state that a preview is of. A confirmation for another is asked for again."""
+        """Return the state that a preview is of. A confirmation for another is asked for again.
+
+        Raise Refused if `act` would.
+        """
         raise NotImplementedError
 
     def act(self, form: forms.Form) -> str:
@@ -74,15 +77,16 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         step = self.request.POST.get("step")
         if step == "change":
             return self.show(form)
-        stale = step == "confirm" and self.request.POST.get("basis") != self.basis()
         try:
+            basis = self.basis()
+            stale = step == "confirm" and self.request.POST.get("basis") != basis
             if step == "confirm" and not stale:
                 messages.success(self.request, self.act(form))
                 return super().form_valid(form)
             previewed = self.preview(form)
         except Refused as refusal:
             return self.refuse(form, refusal)
-        return self.show(form, stale=stale, basis=self.basis(), **previewed, previewing=True)
+        return self.show(form, stale=stale, basis=basis, **previewed, previewing=True)
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.show(form)
