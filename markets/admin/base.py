@@ -54,17 +54,26 @@ class BoundedPaginator(Paginator):
         return self.object_list.order_by()[:10_000].count()
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text of an address can be the id of a row."""
+    return bool(re.fullmatch(r"[0-9]{1,18}", text))
+
+
+def check_ids(request: HttpRequest, *names: str) -> None:
+    """Raise BadRequest. Django's lists that complete themselves fail at ids of no row."""
+    for name in names:
+        values = ",".join([*request.GET.getlist(name), *request.POST.getlist(name)])
+        if not re.fullmatch(r"[\d,]*", values) or re.search(r"\d{19}", values):
+            raise BadRequest(f"{name}: choose from the list.")
+
+
 class BaseAdmin(ModelAdmin):
     list_per_page = 50
     paginator: Any = BoundedPaginator
     show_full_result_count = False
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show or save a form. Django's lists that complete themselves fail at ids of no row."""
-        for name in self.autocomplete_fields:
-            values = ",".join([*request.GET.getlist(name), *request.POST.getlist(name)])
-            if not re.fullmatch(r"[\d,]*", values) or re.search(r"\d{19}", values):
-                raise BadRequest(f"{name}: choose from the list.")
+        check_ids(request, *self.autocomplete_fields)
         return super().changeform_view(request, *args, **kwargs)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -149,7 +158,8 @@ def amount(field: str, description: str) -> Callable[[Any], str]:
 
     @admin.display(description=description, ordering=field)
     def show(row: Any) -> str:
-        return to_text(getattr(row, field))
+        value = getattr(row, field)
+        return "–" if value is None else to_text(value)  # of a row that is not saved
 
     show.__name__ = f"{field}_text"
     return show

@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from markets.admin.base import ReadOnlyAdmin, StaffRequest
+from markets.admin.base import ReadOnlyAdmin, StaffRequest, check_ids, is_id
 from markets.admin.pages import ConfirmedPage, opens
 from markets.admin.settling import CancelForm
 from markets.domain.permissions import may
@@ -49,7 +49,7 @@ class BulkPage(ConfirmedPage):
     @cached_property
     def job(self) -> Job:
         pk = self.kwargs["object_id"]
-        job = Job.objects.filter(pk=pk).first() if pk.isdecimal() and len(pk) < 19 else None
+        job = Job.objects.filter(pk=pk).first() if is_id(pk) else None
         if job is None:
             raise Http404
         return job
@@ -79,6 +79,10 @@ class BulkPage(ConfirmedPage):
     def basis(self) -> str:
         allowed, others = bulk.plan(self.job)
         return f"{allowed} {sorted(others.items())}"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        check_ids(request, "category", "tags")
+        return super().post(request, *args, **kwargs)
 
     def get_form_class(self) -> Any:
         if self.job.operation == "move_closing":
@@ -220,7 +224,8 @@ class JobAdmin(ReadOnlyAdmin):
         return runs or super().has_view_permission(request, obj)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        job = Job.objects.only("state", "requested_by").filter(pk=object_id).first()
+        rows = Job.objects.only("state", "requested_by")
+        job = rows.filter(pk=object_id).first() if is_id(object_id) else None
         own = job is not None and job.requested_by_id == request.user.pk
         fitting = set()
         if job and own and job.state == Job.State.PROPOSED:
@@ -232,7 +237,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
         answer = super().change_view(request, object_id, *args, **kwargs)
-        job = Job.objects.only("state").filter(pk=object_id).first()
+        job = Job.objects.only("state").filter(pk=object_id).first() if is_id(object_id) else None
         if job and job.state in {Job.State.QUEUED, Job.State.RUNNING}:
             answer.headers["Refresh"] = "1"  # second
         return answer

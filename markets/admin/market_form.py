@@ -30,6 +30,10 @@ def _micro(value: Decimal) -> int:
     return int(value * MICRO)
 
 
+def _stored_outcomes(market: Market) -> list[OutcomeDraft]:
+    return [OutcomeDraft(o.label, o.probability) for o in market.outcomes.all()]
+
+
 def opened(market: Market | None) -> bool:
     """Return whether liquidity, opening time and priors are fixed."""
     return bool(market and market.pk and market.status not in lifecycle.BEFORE_TRADING)
@@ -50,6 +54,21 @@ def _digest(value: Any) -> str:
     return sha256(repr(value or None).encode()).hexdigest()[:12]
 
 
+class SeenField(forms.JSONField):
+    """Digests by field name. A person does not see this field, so nothing in it is an error."""
+
+    widget = forms.HiddenInput
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            seen = super().to_python(value)
+        except (forms.ValidationError, RecursionError):
+            return {}
+        if not isinstance(seen, dict):
+            return {}
+        return {name: digest for name, digest in seen.items() if isinstance(digest, str)}
+
+
 class MarketForm(ServiceForm):
     """Saves only what the person changed. `seen` holds digests of the values that the page showed:
     a field that the person and, meanwhile, somebody else have changed is a conflict."""
@@ -68,7 +87,7 @@ class MarketForm(ServiceForm):
         help_text="People have traded on the labels and the criteria: say why they change. "
         "Everybody sees it.",
     )  # fmt: skip
-    seen = forms.JSONField(required=False, widget=forms.HiddenInput)
+    seen = SeenField(required=False)
 
     class Meta:
         model = Market
@@ -82,7 +101,8 @@ class MarketForm(ServiceForm):
         if opened(self.instance):
             self.fields.pop("liquidity", None)
         if self.instance.pk:
-            self.initial["seen"] = {name: _digest(self._stored(name)) for name in self._texts()}
+            stored = {name: _digest(self._stored(name)) for name in self._texts()}
+            self.initial["seen"] = {**stored, "outcomes": _digest(_stored_outcomes(self.instance))}
             if "liquidity" in self.fields:
                 self.initial["liquidity"] = Decimal(self.instance.liquidity) / MICRO
 
@@ -101,7 +121,7 @@ class MarketForm(ServiceForm):
         """Return the names of the fields that the person changed."""
         if not self.instance.pk or not hasattr(self, "cleaned_data"):
             return super().changed_data
-        seen = self.cleaned_data.get("seen") or {}
+        seen = self.cleaned_data["seen"]
         texts = [name for name in self._texts() if name in self.cleaned_data]
         return [name for name in texts if _digest(self.cleaned_data[name]) != seen.get(name)]
 
@@ -113,7 +133,7 @@ class MarketForm(ServiceForm):
 
     def _check_newer(self, cleaned: dict[str, Any]) -> None:
         """Show what somebody else saved beside what was typed. Saved again, the typed one wins."""
-        seen = cleaned["seen"] if isinstance(cleaned.get("seen"), dict) else {}
+        seen = cleaned["seen"]
         for name in self.changed_data:
             stored = _digest(self._stored(name))
             if stored in {seen.get(name), _digest(cleaned[name])}:
@@ -121,6 +141,8 @@ class MarketForm(ServiceForm):
             seen = {**seen, name: stored}
             theirs = timeline.last_change(self.instance, name) or "Somebody changed it meanwhile."
             self.add_error(name, f"{theirs} Yours is in the field: save again to put it on top.")
+        # the outcomes' own form compares them, and says so if they conflict
+        seen = {**seen, "outcomes": _digest(_stored_outcomes(self.instance))}
         cleaned["seen"] = seen
         data = cast(QueryDict, self.data).copy()
         data[self.add_prefix("seen")] = json.dumps(seen)
@@ -168,6 +190,25 @@ class OutcomeForm(ServiceForm):
 
 
 class OutcomeFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        """Refuse to overwrite what somebody else saved since the page was shown, once."""
+        super().clean()
+        if not self.instance.pk or any(self.errors) or not self.changed_by_person():
+            return
+        stored = _stored_outcomes(self.instance)
+        if _digest(stored) in {self._seen(), _digest(self.drafts())}:
+            return
+        theirs = timeline.last_change(self.instance, "outcomes") or "Somebody changed them."
+        raise forms.ValidationError(f"{theirs} Save again to put yours on top.")
+
+    def changed_by_person(self) -> bool:
+        """Return whether there are outcomes, other than those that the page showed."""
+        drafts = self.drafts()
+        return bool(drafts) and _digest(drafts) != self._seen()
+
+    def _seen(self) -> str | None:
+        return SeenField().to_python(self.data.get("seen")).get("outcomes")
+
     def drafts(self) -> list[OutcomeDraft]:
         return [
             cast(OutcomeForm, form).draft()

@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from markets.admin.base import ServiceAdmin, StaffRequest, amount
+from markets.admin.base import ServiceAdmin, StaffRequest, amount, is_id
 from markets.admin.bulk import bulk_action
 from markets.admin.calendar import CalendarPage
 from markets.admin.exporting import EXPORT_BUTTON, Exporting
@@ -127,7 +127,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Return the moves that the person may make and the market's status allows."""
-        market = Market.objects.only("status").filter(pk=object_id).first()
+        rows = Market.objects.only("status")
+        market = rows.filter(pk=object_id).first() if is_id(object_id) else None
         fitting = {f"{move}_page" for move, page in PAGES.items() if market and page.fits(market)}
         return [
             action
@@ -223,8 +224,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
     def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Market:
         written: MarketChanges = form.written()
         for formset in formsets:
-            if isinstance(formset, OutcomeFormSet) and (drafts := formset.drafts()):
-                written["outcomes"] = drafts
+            if isinstance(formset, OutcomeFormSet) and formset.changed_by_person():
+                written["outcomes"] = formset.drafts()
         now, actor = timezone.now(), request.user
         if not change:
             return catalogue.add_market(actor=actor, now=now, **written)

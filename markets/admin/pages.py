@@ -48,7 +48,10 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         raise NotImplementedError
 
     def basis(self) -> str:
-        """Return the state that a preview is of. A confirmation for another is asked for again."""
+        """Return the state that a preview is of. A confirmation for another is asked for again.
+
+        Raise Refused if `act` would.
+        """
         raise NotImplementedError
 
     def act(self, form: forms.Form) -> str:
@@ -83,8 +86,9 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         step = self.request.POST.get("step")
         if step == "change":
             return self.show(form)
-        stale = step == "confirm" and self.request.POST.get("basis") != self.basis()
         try:
+            basis = self.basis()
+            stale = step == "confirm" and self.request.POST.get("basis") != basis
             if step == "confirm" and not stale:
                 done = self.act(form)
                 messages.success(self.request, done)
@@ -93,7 +97,7 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
             previewed = self.preview(form)
         except Refused as refusal:
             return self.refuse(form, refusal)
-        return self.show(form, stale=stale, basis=self.basis(), **previewed, previewing=True)
+        return self.show(form, stale=stale, basis=basis, **previewed, previewing=True)
 
     def _log(self, form: Any, done: str) -> None:
         """Write into the admin's log what was done, with the values given."""

@@ -18,8 +18,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from markets.admin.base import is_id
 from markets.admin.pages import ConfirmedPage
 from markets.domain.amounts import MICRO, to_text
+from markets.domain.orders import Reversal
 from markets.domain.permissions import Permission, may
 from markets.models import Market, Status
 from markets.selectors import settlement
@@ -41,12 +43,13 @@ class MarketPage(ConfirmedPage):
 
     move: str  # also the end of its address
     starts: tuple[Status, ...] = ()  # the statuses that allow it; else those of lifecycle.MOVES
+    form_template = "admin/move_form.html"
 
     @cached_property
     def market(self) -> Market:
         pk = self.kwargs["object_id"]
         rows = Market.objects.prefetch_related("outcomes").defer("search_vector")
-        market = rows.filter(pk=pk).first() if pk.isdecimal() and len(pk) < 19 else None
+        market = rows.filter(pk=pk).first() if is_id(pk) else None
         if market is None:
             raise Http404
         return market
@@ -75,12 +78,12 @@ class MarketPage(ConfirmedPage):
 
     def who(self) -> dict[str, Any]:
         """Return what every service needs: the market as it was shown, who, and when."""
-        shown = self.request.POST.get("basis", "")
+        shown = self.request.POST.get("basis", "").partition(" ")[0]
         return {
             "market_id": self.market.pk,
             "actor": self.request.user,
             "now": timezone.now(),
-            "expected_seq": int(shown) if shown.isdecimal() else -1,
+            "expected_seq": int(shown) if is_id(shown) else -1,
         }
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -299,8 +302,16 @@ class UnresolvePage(MarketPage):
             del form.fields["grant_lacking"]
         return form
 
+    def basis(self) -> str:
+        """Return also what is lacking: traders spend it elsewhere, without an event here."""
+        return f"{self.market.seq} {sum(self.reversal.lacking.values())}"
+
+    @cached_property
+    def reversal(self) -> Reversal:
+        return resolution.preview_unresolution(market_id=self.market.pk)
+
     def preview(self, form: Any) -> dict[str, Any]:
-        found = resolution.preview_unresolution(market_id=self.market.pk)
+        found = self.reversal
         name = settlement.names([*found.lacking])
         largest = sorted(found.lacking.items(), key=lambda item: -item[1])
         return {

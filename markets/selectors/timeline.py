@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
@@ -12,6 +13,7 @@ from markets.domain.event_types import EventType
 from markets.models import Event, Market, Trade
 
 SHOWN: Final = 50  # lines of a timeline, newest first
+MOST_COMPARED: Final = 300  # words: comparing takes the product of both lengths, or more
 _TEXTS: Final = {"description", "resolution_criteria", "name"}
 _LABELS: Final = {
     "name": "Name", "description": "Description", "resolution_criteria": "Resolution criteria",
@@ -117,6 +119,25 @@ def _text(field: str, value: Any) -> str:
 def _difference(before: str, after: str) -> Iterator[tuple[str, str]]:
     """Yield the words that stay ("same"), go ("gone") and come ("new"), in order."""
     old, new = before.split(" "), after.split(" ")
+    first = _alike(old, new)
+    last = _alike(old[first:][::-1], new[first:][::-1])
+    gone, come = old[first : len(old) - last], new[first : len(new) - last]
+    if first:
+        yield "same", _shortened(old[:first])
+    if max(len(gone), len(come)) > MOST_COMPARED:
+        yield from (("gone", _shortened(gone)), ("new", _shortened(come)))
+    else:
+        yield from _compared(gone, come)
+    if last:
+        yield "same", _shortened(old[len(old) - last :])
+
+
+def _alike(one: list[str], other: list[str]) -> int:
+    """Return how many words at the beginning are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _compared(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             yield "same", _shortened(old[a:b])
@@ -128,5 +149,5 @@ def _difference(before: str, after: str) -> Iterator[tuple[str, str]]:
 
 
 def _shortened(words: list[str]) -> str:
-    """Return unchanged words, only those beside a change when they are many."""
+    """Return words, of many only the first and the last."""
     return " ".join(words if len(words) < 20 else [*words[:6], "…", *words[-6:]])

@@ -19,7 +19,9 @@ def fields_of(page: Any, form: str = MARKET) -> dict[str, Any]:
     for tag in re.findall(r"<input[^>]*>", within):
         facts = dict(re.findall(r'(\w+)="([^"]*)"', tag))
         if facts.get("name") and facts.get("type") not in {"submit", "checkbox", "file"}:
-            sent[facts["name"]] = html.unescape(facts.get("value", ""))
+            name, value = facts["name"], html.unescape(facts.get("value", ""))
+            before = sent.get(name)  # of several hidden fields of one name
+            sent[name] = value if before is None else [*_listed(before), value]
     for name, text in re.findall(
         r'<textarea[^>]*name="([^"]+)"[^>]*>\s?(.*?)</textarea>', within, re.DOTALL
     ):
@@ -30,6 +32,10 @@ def fields_of(page: Any, form: str = MARKET) -> dict[str, Any]:
         if name != "action":
             sent[name] = re.findall(r'value="([^"]*)"[^>]*selected', inside)
     return sent
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def text_of(page: Any) -> str:

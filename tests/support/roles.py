@@ -24,6 +24,7 @@ TRADES = (
 SEES_DRAFTS = "superuser editor editor-key resolver auditor viewer"  # view_market
 SEES_DRAFT_PAGES = "superuser editor resolver auditor viewer"
 EDITORS = "superuser editor editor-key"  # add_market, change_market, operate_market, import_markets
+EDITORS_BY_HAND = "superuser editor"
 RESOLVERS = "superuser resolver"  # resolve_market
 AUDITORS = "superuser auditor"  # export_data
 NOBODY = ""
@@ -112,6 +113,8 @@ PAGES = [Row(*row) for row in (
     ("GET /", EVERYBODY),
     ("GET /markets/<slug:slug>", EVERYBODY),
     ("GET /markets/<slug:slug> · a draft", SEES_DRAFT_PAGES, THE_OTHERS),
+    ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
+    ("GET /calendar.ics", EVERYBODY),
     ("GET /healthz", EVERYBODY),
     ("GET /readyz", EVERYBODY),
     ("GET /metrics", EVERYBODY),
@@ -174,6 +177,9 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     (f"POST {_PERSON}/lift/", "superuser"),
     (f"GET {_PERSON}/issue_key/", "superuser"),  # no group has manage_keys
     (f"POST {_PERSON}/issue_key/", "superuser"),
+    ("GET /admin/markets/market/calendar/", SEES_DRAFT_PAGES),
+    ("GET /admin/markets/market/preview/", EDITORS_BY_HAND),
+    ("POST /admin/markets/market/preview/", EDITORS_BY_HAND),
     ("GET /admin/markets/market/import/", "superuser editor"),
     ("POST /admin/markets/market/import/", "superuser editor"),
     *((f"GET /admin/markets/{model}/export_{kind}/", AUDITORS)
@@ -212,6 +218,7 @@ STEPS = {  # pages of one row, by their buttons on the row's own page: form, pre
     "markets.market": {
         **dict.fromkeys(("schedule", "open", "pause", "close"), _EDITS),
         **dict.fromkeys(("resolve", "unresolve", "cancel"), RESOLVERS),
+        **dict.fromkeys(("propose", "approve", "reject"), RESOLVERS),
     },
     # a job is its proposer's, here an editor's: nobody else confirms it, not even a superuser
     "markets.job": {"confirm": "editor", "retry": "editor"},

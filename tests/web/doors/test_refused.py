@@ -6,8 +6,8 @@ import pytest
 
 from markets.domain.amounts import MICRO
 from markets.infra.threads import in_thread
-from markets.models import Account, ApiKey, Job, Market
-from markets.services import bulk, keys
+from markets.models import Account, ApiKey, Job, Market, Proposal
+from markets.services import bulk, keys, lifecycle, proposals
 from tests.support.clock import LATER, NOW
 from tests.support.factory import (
     make_market,
@@ -44,6 +44,13 @@ def resolved(place):
     return market
 
 
+def proposed(place):
+    market = lifecycle.close_market(market_id=traded(place).pk, actor=None, now=NOW)
+    weights = {yes_no(market)[0].pk: MICRO}
+    proposals.propose(market_id=market.pk, actor=place.people["owner"], now=NOW, weights=weights)
+    return market
+
+
 def active(_place):
     return make_market("Active?")
 
@@ -72,6 +79,11 @@ CHOSEN = {
     "add_tags": active,
     "duplicate": active,
     "resolve": traded,
+    "propose": lambda place: lifecycle.close_market(
+        market_id=traded(place).pk, actor=None, now=NOW
+    ),
+    "approve": proposed,
+    "reject": proposed,
     "unresolve": resolved,
     "cancel": traded,
     "grant": lambda place: Account.objects.get(user=place.people["owner"]),
@@ -83,6 +95,7 @@ CHOSEN = {
 }
 SENT = {
     "resolve": lambda market: {f"weight_{yes_no(market)[0].pk}": "1"},
+    "propose": lambda market: {f"weight_{yes_no(market)[0].pk}": "1"},
     "cancel": lambda _market: {"word": "cancel"},
     "grant": lambda _account: {"amount": "5", "reason": "A gift", "request_key": "once"},
 }
@@ -96,6 +109,7 @@ def everything():
         *state(),
         list(facts),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at")),
+        list(Proposal.objects.order_by("pk").values_list("pk", "decided_at")),
         list(Job.objects.order_by("pk").values_list("pk", "state", "position")),
     ]
 
@@ -120,10 +134,12 @@ async def test_an_action_changes_nothing_for_those_who_may_not_and_something_for
 
 @pytest.mark.parametrize("row", STEPPING, ids=lambda row: row.door)
 async def test_a_confirmation_changes_nothing_for_those_who_may_not_and_something_for_those_who_may(
-    place: SimpleNamespace, visit, row
+    place: SimpleNamespace, visit, row, settings
 ):
     """Each sends what the page would, had it been shown: the form, the basis and the last step."""
     _, model, step = row.door.split(" ")
+    if step in {"propose", "approve", "reject"}:
+        settings.RESOLUTION_REVIEW_HOURS = 0
     chosen = await in_thread(CHOSEN[step], place)
     more = await in_thread(SENT.get(step, lambda _: {}), chosen)
     path = f"/admin/markets/{model}/{chosen.pk}/{step}/"
