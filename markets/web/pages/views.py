@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from markets.caching.shared import ALL_MARKETS
 from markets.domain.errors import AlreadyDone, Busy, Invalid, NotFound, Refused
@@ -98,13 +98,14 @@ def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:
     }
 
 
-@require_POST
 async def object_to(request: HttpRequest, slug: str) -> HttpResponse:
     """Store an objection to a proposed resolution, and lead back to the market."""
     return await in_thread(_object_to, request, slug)
 
 
 def _object_to(request: HttpRequest, slug: str) -> HttpResponse:
+    if request.method != "POST":  # the address was typed, or gone back to
+        return redirect("market", slug)
     if not request.user.is_authenticated:
         raise PermissionDenied
     try:
