@@ -1,3 +1,3 @@
 """The admin. Markets are changed by services alone."""
 
-from markets.admin import bulk, events, keys, markets, money, people, shelves  # noqa: F401
+from markets.admin import bulk, events, keys, markets, money, people, reports, shelves  # noqa: F401

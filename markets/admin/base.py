@@ -11,14 +11,16 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from markets.domain.amounts import to_text
 from markets.domain.errors import Invalid, Refused
 from markets.domain.permissions import Permission, may
+from markets.selectors import names
 
 
 class StaffRequest(HttpRequest):
@@ -76,6 +78,15 @@ class BaseAdmin(ModelAdmin):
         check_ids(request, *self.autocomplete_fields)
         return super().changeform_view(request, *args, **kwargs)
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Return what was changed with its values, "Staff: no → yes; groups: + Treasurers."."""
+        if add:
+            return super().construct_change_message(request, form, formsets, add)
+        changes = "; ".join(described(form, name) for name in form.changed_data)
+        return f"{changes[:1].upper()}{changes[1:]}." if changes else "Nothing was changed."
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if all(pk.isdecimal() for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             return super().response_action(request, queryset)
@@ -94,6 +105,43 @@ def asks(permission: Permission) -> Callable[..., bool]:
 
 for _permission in Permission:  # has_resolve_market_permission …, which actions name
     setattr(BaseAdmin, f"has_{_permission.name.lower()}_permission", asks(_permission))
+
+
+class NamesAdmin(BaseAdmin):
+    """A list of rows of people or markets, searched for their names through the names' indexes."""
+
+    person_field = ""
+    market_field = ""
+    search_fields = ["pk"]  # there is a search; these are not what it looks at
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        if not search_term:
+            return queryset, False
+        found = Q(pk__in=())
+        if self.person_field and (people := names.people(search_term)):
+            found |= Q(**{f"{self.person_field}__in": people})
+        if self.market_field and (markets := names.markets(search_term)):
+            found |= Q(**{f"{self.market_field}__in": markets})
+        return queryset.filter(found), False
+
+
+def described(form: Any, name: str) -> str:
+    """Return the change of a field of a form, before → after, in plain words."""
+    if name == "password":
+        return "password changed"
+    label = {"is_staff": "staff", "is_superuser": "superuser"}.get(name)
+    label = label or str(form.fields[name].label).lower()
+    before, after = form.initial.get(name), form.cleaned_data[name]
+    if isinstance(after, QuerySet):
+        old, new = set(before or ()), set(after)
+        come = [f"+ {row}" for row in sorted(new - old, key=str)]
+        return f"{label}: {', '.join([*come, *(f'− {row}' for row in sorted(old - new, key=str))])}"
+    if isinstance(after, bool):
+        before, after = ("yes" if value else "no" for value in (before, after))
+    before, after = (Truncator(value or "–").chars(200) for value in (before, after))
+    return f"{label}: {before} → {after}"
 
 
 class ServiceAdmin(BaseAdmin):
@@ -145,6 +193,17 @@ class ReadOnly:
 class ReadOnlyAdmin(ReadOnly, BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields or super().get_readonly_fields(request, obj)
+
+
+class WorkAdmin(ReadOnlyAdmin):
+    """Rows that a worker works on: the page of one asks again every second until it is done."""
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        answer = super().change_view(request, object_id, *args, **kwargs)
+        at_work = self.model._default_manager.filter(state__in=["queued", "running"])
+        if is_id(object_id) and at_work.filter(pk=object_id).exists():
+            answer.headers["Refresh"] = "1"  # second
+        return answer
 
 
 class ReadOnlyInline(ReadOnly, TabularInline):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from markets.admin.base import ReadOnlyAdmin, StaffRequest, check_ids, is_id
+from markets.admin.base import StaffRequest, check_ids, is_id
 from markets.admin.pages import ConfirmedPage, opens
 from markets.admin.settling import CancelForm
 from markets.domain.permissions import may
@@ -205,7 +205,7 @@ class FailedFilter(admin.SimpleListFilter):
 
 
 @admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
+class JobAdmin(WorkAdmin):
     """Jobs, with their progress while they run, and *Retry* when they have failed."""
 
     list_display = ["what", "state", "progress", "requested_by", "created_at"]
@@ -234,13 +234,6 @@ class JobAdmin(ReadOnlyAdmin):
             fitting.add("markets_job_retry_page")
         actions: Iterable[Any] = super().get_actions_detail(request, object_id)
         return [action for action in actions if action.action_name in fitting]
-
-    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
-        answer = super().change_view(request, object_id, *args, **kwargs)
-        job = Job.objects.only("state").filter(pk=object_id).first() if is_id(object_id) else None
-        if job and job.state in {Job.State.QUEUED, Job.State.RUNNING}:
-            answer.headers["Refresh"] = "1"  # second
-        return answer
 
     @admin.display(description="What")
     def what(self, job: Job) -> str:

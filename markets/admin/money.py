@@ -14,6 +14,7 @@ from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from markets.admin.base import (
+    NamesAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
     ServiceAdmin,
@@ -70,12 +71,13 @@ class AccountForm(ServiceForm):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin, ServiceAdmin):
+class AccountAdmin(ReadOnlyAdmin, NamesAdmin, ServiceAdmin):
     form = AccountForm
     list_display = ["__str__", "kind", amount("balance", "Credits")]
     list_filter = ["kind"]
     list_select_related = ["user", "market"]
-    search_fields = ["user__username", "market__name"]
+    person_field, market_field = "user", "market"
+    search_help_text = "The beginning of a username, or words of a market"
     ordering = ["-id"]
     action_form = GrantForm
     actions = ["grant"]
@@ -153,12 +155,13 @@ _TRADED = (amount("shares", "Shares"), amount("cost", "Credits"))
 
 
 @admin.register(Trade)
-class TradeAdmin(Exporting, ReadOnlyAdmin):
+class TradeAdmin(Exporting, ReadOnlyAdmin, NamesAdmin):
     actions_list = [EXPORT_BUTTON]
     list_display = ["id", "at", "market", "outcome", "trader", "side", *_TRADED]
     list_filter = ["side"]
     list_select_related = ["market", "outcome", "trader"]
-    search_fields = ["client_order_id", "trader__username"]
+    person_field, market_field = "trader", "market"
+    search_help_text = "The beginning of a username, or words of a market"
     fields = (
         "market", "outcome", "trader", "side", *_TRADED, amount("price_before", "Price before"),
         amount("price_after", "Price after"), "seq", "at", "client_order_id", "entry",
@@ -166,7 +169,7 @@ class TradeAdmin(Exporting, ReadOnlyAdmin):
 
 
 @admin.register(Position)
-class PositionAdmin(Exporting, ReadOnlyAdmin):
+class PositionAdmin(Exporting, ReadOnlyAdmin, NamesAdmin):
     actions_list = [EXPORT_BUTTON]
     list_display = fields = (
         "trader", "market", "outcome", amount("shares", "Shares"),
@@ -174,7 +177,8 @@ class PositionAdmin(Exporting, ReadOnlyAdmin):
         amount("net_cost", "Paid in"), amount("payout", "Paid out"),
     )  # fmt: skip
     list_select_related = ["market", "outcome", "trader"]
-    search_fields = ["trader__username", "market__name"]
+    person_field, market_field = "trader", "market"
+    search_help_text = "The beginning of a username, or words of a market"
 
 
 @admin.register(Resolution)

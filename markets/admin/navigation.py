@@ -7,7 +7,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import F, Model, Q
+from django.db.models import F, Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from unfold.dataclasses import SearchResult
 
 from markets.models import Account, Market
-from markets.selectors import workqueue
+from markets.selectors import names, workqueue
 from markets.selectors.search import ranked
 
 MOST_RESULTS: Final = 10  # of each kind
@@ -200,10 +200,8 @@ def _traders(request: HttpRequest, text: str) -> list[SearchResult]:
     """Return traders by the beginning of their name, in the ways that an index can look it up."""
     if not sees(request, get_user_model()):
         return []
-    begins = Q()
-    for written in {text, text.lower(), text.capitalize()}:
-        begins |= Q(user__username__startswith=written)
-    found = Account.objects.filter(begins).select_related("user").order_by("user__username")
+    named = Account.objects.filter(names.begins("user__username", text))
+    found = named.select_related("user").order_by("user__username")
     return [
         SearchResult(account.user.get_username(), "Trader", row_of(account.user), "person")
         for account in found[:MOST_RESULTS]

@@ -164,15 +164,6 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         """Return whether the user is no other member of staff, whose rights a password gives."""
         return user in {None, request.user} or outranks(request.user, user)
 
-    def construct_change_message(
-        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
-    ) -> Any:
-        """Return "Staff: no → yes; groups: + Treasurers" for the person's history."""
-        if add:
-            return super().construct_change_message(request, form, formsets, add)
-        changes = "; ".join(described(form, name) for name in form.changed_data)
-        return f"{changes[:1].upper()}{changes[1:]}." if changes else "Nothing was changed."
-
     # --- columns ---
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -203,24 +194,6 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
     @admin.display(description="Groups")
     def shown_groups(self, person: Any) -> str:
         return ", ".join(person.groups.values_list("name", flat=True)) or "–"
-
-
-def described(form: Any, name: str) -> str:
-    """Return the change of a field of a form, before → after, in plain words."""
-    if name == "password":
-        return "password changed"
-    label = {"is_staff": "staff", "is_superuser": "superuser"}.get(name)
-    label = label or str(form.fields[name].label).lower()
-    before, after = form.initial.get(name), form.cleaned_data[name]
-    if isinstance(after, QuerySet):
-        old, new = set(before or ()), set(after)
-        gone = [f"− {row.name}" for row in sorted(old - new, key=str)]
-        return (
-            f"{label}: {', '.join([*(f'+ {r.name}' for r in sorted(new - old, key=str)), *gone])}"
-        )
-    if isinstance(after, bool):
-        before, after = ("yes" if value else "no" for value in (before, after))
-    return f"{label}: {before or '–'} → {after or '–'}"
 
 
 if admin.site.is_registered(User):  # a custom user model brings its own admin

@@ -11,6 +11,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files import File
 from django.utils import timezone
 
+from markets import events
 from markets.domain.amounts import to_text
 from markets.domain.errors import AlreadyDone, Invalid
 from markets.infra import broker
@@ -39,7 +40,7 @@ def request_report(
         created_at=now,
         touched_at=now,
     )
-    broker.start(broker.BUILD_REPORT, report.pk)
+    events.start_task(broker.BUILD_REPORT, report.pk)
     return report
 
 

@@ -202,7 +202,7 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "markets.tag": (SEES_DRAFT_PAGES, _EDITS, _EDITS, _EDITS, {}),
     "markets.event": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
     "markets.resolution": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
-    "markets.report": ("superuser auditor viewer", NOBODY, NOBODY, NOBODY, {}),
+    "markets.report": ("superuser auditor viewer", AUDITORS, NOBODY, NOBODY, {}),
     "markets.account": (_MONEY, "superuser treasurer", NOBODY, NOBODY, {"grant": "superuser treasurer"}),
     "markets.journalentry": (_MONEY, NOBODY, NOBODY, NOBODY, {}),
     "markets.auditrun": (_MONEY, NOBODY, NOBODY, NOBODY, {}),
