@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from markets.admin.base import StaffRequest, check_ids, is_id
+from markets.admin.base import StaffRequest, WorkAdmin, check_ids, is_id
 from markets.admin.pages import ConfirmedPage, opens
 from markets.admin.settling import CancelForm
 from markets.domain.permissions import may
