@@ -45,7 +45,7 @@ MOVES = {
     "Resolve": (
         "active", {"A share of Yes pays": "1", "Note": "It rained all day."}, "Resolve and pay", "resolved",
     ),
-    "Unresolve": ("resolved", {"Note": "It was the other gauge."}, "Unresolve", "closed"),
+    "Unresolve": ("resolved", {"Note": "It was the other gauge."}, "Take the payouts back", "closed"),
     "Cancel": (
         "active", {"Note": "Asked twice.", "Write “cancel”": "cancel"}, "Cancel the market and refund",
         "cancelled",
@@ -170,7 +170,7 @@ def test_resolving_pays_and_unresolving_takes_it_back(server, alice, bob, market
     assert balance(bob) == 1010 * MICRO - paid_in
     begin(page, "Unresolve")
     fill(page, {"Note": "It did not."})
-    press(page, "Unresolve")
+    press(page, "Take the payouts back")
     expect(page.get_by_text("is closed again, and its payouts are taken back.")).to_be_visible()
     assert balance(bob) == 1000 * MICRO - paid_in
 
@@ -273,12 +273,9 @@ def test_on_a_phone_a_resolved_market_can_be_read_and_unresolved(server, alice, 
     page.get_by_role("link", name=market.name).click()
     expect(page.get_by_text("This market is settled").first).to_be_visible()
     picture(page, "phone-market")
-    button = page.get_by_role("link", name="Unresolve", exact=True)
-    button.scroll_into_view_if_needed()
-    fits(button)
-    button.click()
+    begin(page, "Unresolve")
     press(page, "Show what will happen")
-    confirm = page.get_by_role("button", name="Unresolve", exact=True)
+    confirm = page.get_by_role("button", name="Take the payouts back")
     confirm.scroll_into_view_if_needed()
     picture(page, "phone-unresolve")
     fits(confirm)

@@ -52,13 +52,14 @@ def test_an_editor_writes_a_market_with_a_new_tag_and_opens_it(server, staff_mem
     page.get_by_label("Name").fill("Who wins the cup?")
     page.get_by_label("Description").fill("The **final** in June.")
     page.get_by_label(re.compile("Resolution criteria")).fill("As the association says.")
+    page.get_by_text("more_vert").nth(1).click()  # beside the tags, as Unfold has it
     with page.expect_popup() as opening:
         page.get_by_role("link", name="Add another tag").click()
     popup = opening.value
     popup.get_by_label("Name").fill("Football")
     with popup.expect_event("close"):
         popup.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Football")).to_be_visible()
+    expect(page.get_by_role("listitem", name="Football")).to_be_visible()
     rows = page.get_by_role("group", name="Outcomes").get_by_role("row")
     fields = [row for row in rows.all() if row.get_by_role("textbox").count()]
     for row, (label, probability) in zip(fields, (("Home", "0.6"), ("Away", "0.4")), strict=True):
@@ -158,7 +159,7 @@ def test_a_shortage_blocks_an_unresolution_until_it_is_granted(
     press(page, "Show what will happen")
     expect(page.get_by_text("These traders have spent their payout, so")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("bob"))).to_be_visible()
-    expect(page.get_by_role("button", name="Unresolve", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Take the payouts back")).to_have_count(0)
     picture(page, "unresolve-short")
     press(page, "Change what I wrote")
     expect(page.get_by_label("Note")).to_have_value("It was the other gauge.")
@@ -166,7 +167,7 @@ def test_a_shortage_blocks_an_unresolution_until_it_is_granted(
     press(page, "Show what will happen")
     expect(page.get_by_text("They are granted what they lack:")).to_be_visible()
     picture(page, "unresolve-granting")
-    press(page, "Unresolve")
+    press(page, "Take the payouts back")
     expect(page.get_by_text("is closed again, and its payouts are taken back.")).to_be_visible()
     assert balance(bob) == 0
     assert audit.breaches() == []
@@ -209,7 +210,7 @@ def test_an_auditor_finds_out_who_changed_a_closing_date(server, traded, alice, 
     open_row(page, "Markets", traded.name)
     line = page.get_by_role("region", name="Timeline").get_by_role("listitem").first
     expect(line).to_contain_text("alice · Edited")
-    was, now = (f"{at:%d %b %Y %H:%M} UTC" for at in (first, first - timedelta(days=20)))
+    was, now = (f"{at.day} {at:%b %Y %H:%M} UTC" for at in (first, first - timedelta(days=20)))
     expect(line).to_contain_text(f"Closes: {was} → {now}")
     line.scroll_into_view_if_needed()
     picture(page, "timeline")
@@ -224,7 +225,7 @@ def test_an_editor_meets_somebodys_newer_save_and_puts_hers_on_top(
     page.get_by_label("Name").fill("Will it rain in Bern?")
     edit_now(market, name="Will it rain today?", category="Weather")
     press(page, "Save")
-    conflict = page.get_by_text(re.compile("changed it on .* to: Will it rain today"))
+    conflict = page.get_by_text(re.compile("changed it on .* to “Will it rain today"))
     expect(conflict).to_be_visible()
     expect(page.get_by_label("Name")).to_have_value("Will it rain in Bern?")
     picture(page, "conflict")
@@ -242,6 +243,7 @@ def test_on_a_phone_a_market_is_found_and_resolved(server, traded, staff_member,
     no_wider_than_the_window(page)
     picture(page, "phone-markets")
     page.get_by_role("link", name=traded.name).click()
+    expect(page.get_by_text("2 trades by 2 traders")).to_be_visible()
     no_wider_than_the_window(page)
     picture(page, "phone-market-page")
     begin(page, "Resolve")

@@ -116,8 +116,12 @@ def open_row(page: Page, list_name: str, name: str) -> None:
 
 def begin(page: Page, move: str) -> None:
     """Press the button of a move on a market's page."""
+    page.get_by_role("heading").first.wait_for()
+    menu = page.get_by_role("link", name="more_horiz")  # in its place on a phone
+    if menu.is_visible():
+        menu.click()
     page.get_by_role("link", name=move, exact=True).click()
-    page.get_by_role("heading", name=move, exact=True).first.wait_for()
+    page.wait_for_url(f"**/{move.lower()}/")
 
 
 def picture(page: Page, name: str) -> None:
