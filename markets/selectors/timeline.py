@@ -64,7 +64,7 @@ def last_change(market: Market, field: str) -> str:
         return ""
     who = event.actor.get_username() if event.actor else "Somebody"
     after = _text(field, event.payload["changes"][field]["to"])
-    return f"{who} changed it on {event.at:%d %b %H:%M UTC} to: {after}."
+    return f"{who} changed it on {_time(event.at)} to “{after}”."
 
 
 def _entry(event: Event, labels: dict[int, str]) -> Entry:
@@ -108,12 +108,16 @@ def _text(field: str, value: Any) -> str:
     """Return a value of an event's changes as people write it."""
     if field in {"open_at", "close_at"} and value:
         at = parse_datetime(value)
-        return f"{at:%d %b %Y %H:%M} UTC" if at else str(value)
+        return _time(at) if at else str(value)
     if field == "outcomes":
         return ", ".join(f"{o['label']} {o['probability']}" for o in value)
     if isinstance(value, list):
         return ", ".join(value) or "none"
     return str(value) if value else "nothing"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y %H:%M} UTC"
 
 
 def _difference(before: str, after: str) -> Iterator[tuple[str, str]]:

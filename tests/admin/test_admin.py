@@ -113,7 +113,7 @@ async def test_two_people_who_edit_at_once_do_not_overwrite_each_other(admin, ma
     )
     answer = await admin.post(url, data=sent)
     assert answer.status_code == 200
-    assert "Somebody changed it on 01 Mar 12:00 UTC to: Somebody else's?." in words(answer)
+    assert "Somebody changed it on 1 Mar 2026 12:00 UTC to “Somebody else's?”." in words(answer)
     assert fields_of(answer)["name"] == "Mine?"
     assert (await in_thread(Market.objects.get)).name == "Somebody else's?"
 

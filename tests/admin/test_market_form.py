@@ -78,8 +78,8 @@ def test_tags_and_the_category_that_both_changed_are_shown(staff, make_market, s
     sent |= {"tags": [shelves["wet"].pk, shelves["sky"].pk], "category": shelves["weather"].pk}
     edit_now(market, tags=["Dry"], category="Sport")
     page = staff.post(url_of(market), sent)
-    assert "to: dry." in words(page)
-    assert "to: sport." in words(page)
+    assert "to “dry”." in words(page)
+    assert "to “sport”." in words(page)
     again = fields_of(page)
     assert set(map(int, again["tags"])) == {shelves["wet"].pk, shelves["sky"].pk}
     assert staff.post(url_of(market), again).status_code == 302
@@ -147,7 +147,7 @@ def test_a_third_save_between_is_shown_again(staff, market):
     edit_now(market, name="Theirs, again?")
     page = staff.post(url_of(market), again)
     assert page.status_code == 200
-    assert "to: Theirs, again?." in words(page)
+    assert "to “Theirs, again?”." in words(page)
     assert Market.objects.get().name == "Theirs, again?"
 
 
@@ -156,7 +156,7 @@ def test_a_conflict_beside_another_error_stays_a_conflict(staff, market):
     edit_now(market, description="Theirs.")
     page = staff.post(url_of(market), sent)
     assert "This field is required." in words(page)
-    assert "to: Theirs.." in words(page)
+    assert "to “Theirs.”." in words(page)
     again = fields_of(page)
     assert again["description"] == "Mine."
     assert staff.post(url_of(market), again | {"name": "Named?"}).status_code == 302
@@ -264,7 +264,7 @@ def test_labels_that_both_corrected_are_not_overwritten_unseen(staff, market):
     edit_now(market, outcomes=[OutcomeDraft("Theirs", 500_000), OutcomeDraft("No", 500_000)])
     page = staff.post(url_of(market), sent)
     assert page.status_code == 200
-    assert "to: Theirs 0.5, No 0.5. Save again to put yours on top." in words(page)
+    assert "to “Theirs 0.5, No 0.5”. Save again to put yours on top." in words(page)
     assert [o.label for o in yes_no(market)] == ["Theirs", "No"]
     assert fields_of(page)["outcomes-0-label"] == "Mine"
     assert staff.post(url_of(market), fields_of(page)).status_code == 302

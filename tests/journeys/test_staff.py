@@ -11,10 +11,13 @@ from markets.domain.amounts import MICRO
 from markets.models import Account, ApiKey, JournalEntry, Market, Resolution
 from markets.services import ledger
 from tests.support.browser import (
+    begin,
     choose,
     needs_chromium,
     open_list,
+    open_row,
     picture,
+    press,
     sidebar,
     sign_in_by_hand,
 )
@@ -23,16 +26,31 @@ from tests.support.people import PASSWORD, key_for
 
 pytestmark = needs_chromium
 
-# action: what it is run on, what stands beside it, the status that it leads to, what the message says
-MARKET_ACTIONS = {
+# operation on chosen markets: what it is run on, what is filled in, the status that it leads to, what the message says
+OPERATIONS = {
     "Schedule": ("draft", {}, "scheduled", "scheduled"),
     "Open": ("draft", {}, "active", "opened"),
     "Pause": ("active", {}, "paused", "paused"),
     "Close": ("active", {}, "closed", "closed"),
-    "Resolve": ("active", {"Outcome": "yes", "Note": "It rained all day."}, "resolved", "resolved"),
-    "Unresolve": ("resolved", {}, "closed", "unresolved"),
-    "Cancel": ("active", {"Note": "Asked twice."}, "cancelled", "cancelled"),
-}
+    "Cancel": (
+        "active", {"Note": "Asked twice.", "Write “cancel”": "cancel"}, "cancelled", "cancelled",
+    ),
+}  # fmt: skip
+# move on a market's own page: what it is run on, what is filled in, the button that confirms, the status that it leads to
+MOVES = {
+    "Schedule": ("draft", {}, "Schedule", "scheduled"),
+    "Open": ("draft", {}, "Open for trading", "active"),
+    "Pause": ("active", {}, "Pause trading", "paused"),
+    "Close": ("active", {}, "End trading", "closed"),
+    "Resolve": (
+        "active", {"A share of Yes pays": "1", "Note": "It rained all day."}, "Resolve and pay", "resolved",
+    ),
+    "Unresolve": ("resolved", {"Note": "It was the other gauge."}, "Take the payouts back", "closed"),
+    "Cancel": (
+        "active", {"Note": "Asked twice.", "Write “cancel”": "cancel"}, "Cancel the market and refund",
+        "cancelled",
+    ),
+}  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 
 
@@ -59,11 +77,9 @@ def market_that(make_market, bob):
 def kept_note(market):
     """The note of a resolution or of what called the market off."""
     resolution = Resolution.objects.filter(market=market, reversed_at=None).first()
-    return (
-        resolution.note
-        if resolution
-        else market.events.order_by("-seq").first().payload.get("note", "")
-    )
+    if resolution:
+        return resolution.note
+    return market.events.order_by("-seq").first().payload.get("note", "")
 
 
 def test_who_signs_in_at_the_login_page_itself_comes_to_the_admin(server, alice, page):
@@ -74,37 +90,69 @@ def test_who_signs_in_at_the_login_page_itself_comes_to_the_admin(server, alice,
     expect(sidebar(page, "Accounts")).to_be_visible()
 
 
-@pytest.mark.parametrize("action", MARKET_ACTIONS)
-def test_a_superuser_runs_each_action_of_the_market_list(server, alice, market_that, page, action):
-    before, beside, after, done = MARKET_ACTIONS[action]
+def fill(page, answers):
+    for label, text in answers.items():
+        page.get_by_label(label).fill(text)
+    if answers:
+        press(page, "Show what will happen")
+
+
+@pytest.mark.parametrize("action", OPERATIONS)
+def test_a_superuser_runs_each_operation_of_the_market_list(
+    server, alice, market_that, page, action
+):
+    before, answers, after, done = OPERATIONS[action]
     market, other = market_that(before), market_that("draft", "Another one?")
     sign_in_by_hand(page, server, "alice")
     open_list(page, "Markets")
-    run = choose(page, market.name, action, **beside)
-    if action == "Resolve":
-        picture(page, "market-list")
-    run.click()
+    choose(page, market.name, action).click()
+    fill(page, answers)
+    expect(page.get_by_text("1 market will")).to_be_visible()
+    market.refresh_from_db()
+    assert market.status == before, "nothing has happened yet"
+    press(page, "Do it")
 
-    expect(page.get_by_text(f"1 market(s) {done}.")).to_be_visible()
+    expect(page.get_by_text(f"Markets: 1 {done}.")).to_be_visible()
     expect(page.get_by_role("row", name=market.name)).to_contain_text(after)
     market.refresh_from_db()
     other.refresh_from_db()
     assert (market.status, other.status) == (after, "draft")
     assert market.events.order_by("-seq").first().actor == alice
-    assert kept_note(market) == beside.get("Note", "")
+    assert kept_note(market) == answers.get("Note", "")
 
 
-def test_a_refused_action_says_why_and_does_nothing(server, alice, market_that, page):
+@pytest.mark.parametrize("move", MOVES)
+def test_a_superuser_makes_each_move_on_the_markets_own_page(
+    server, alice, market_that, page, move
+):
+    before, answers, verb, after = MOVES[move]
+    market = market_that(before)
+    sign_in_by_hand(page, server, "alice")
+    open_row(page, "Markets", market.name)
+    begin(page, move)
+    fill(page, answers)
+    press(page, verb)
+    expect(page.get_by_text(re.compile(f"{re.escape(market.name)} is "))).to_be_visible()
+    market.refresh_from_db()
+    assert market.status == after
+    assert market.events.order_by("-seq").first().actor == alice
+    assert kept_note(market) == answers.get("Note", "")
+
+
+def test_a_move_that_is_not_legal_has_no_button_and_an_operation_says_what_it_skips(
+    server, alice, market_that, page
+):
     market = market_that("draft")
     sign_in_by_hand(page, server, "alice")
     open_list(page, "Markets")
     choose(page, market.name, "Pause").click()
-    expect(
-        page.get_by_text("Cannot pause a market that is draft: it must be active.")
-    ).to_be_visible()
-
-    choose(page, market.name, "Resolve", Outcome="Perhaps").click()
-    expect(page.get_by_text("It has no outcome 'Perhaps'")).to_be_visible()
+    expect(page.get_by_text("1 is draft and is skipped.")).to_be_visible()
+    expect(page.get_by_text("None of the chosen markets can be changed this way.")).to_be_visible()
+    expect(page.get_by_role("button", name="Do it")).to_have_count(0)
+    open_row(page, "Markets", market.name)
+    for move in MOVES:
+        legal = move in {"Schedule", "Open", "Cancel"}
+        expect(page.get_by_role("link", name=move, exact=True)).to_have_count(int(legal))
     market.refresh_from_db()
     assert (market.status, market.seq) == ("draft", 1)
 
@@ -113,12 +161,17 @@ def test_resolving_pays_and_unresolving_takes_it_back(server, alice, bob, market
     market = market_that("active")
     paid_in = 1000 * MICRO - balance(bob)
     sign_in_by_hand(page, server, "alice")
-    open_list(page, "Markets")
-    choose(page, market.name, "Resolve", Outcome="Yes", Note="It rained.").click()
-    expect(page.get_by_text("1 market(s) resolved.")).to_be_visible()
+    open_row(page, "Markets", market.name)
+    begin(page, "Resolve")
+    page.get_by_role("button", name="Yes", exact=True).click()
+    fill(page, {"Note": "It rained."})
+    press(page, "Resolve and pay")
+    expect(page.get_by_text("is resolved, and its traders are paid.")).to_be_visible()
     assert balance(bob) == 1010 * MICRO - paid_in
-    choose(page, market.name, "Unresolve").click()
-    expect(page.get_by_text("1 market(s) unresolved.")).to_be_visible()
+    begin(page, "Unresolve")
+    fill(page, {"Note": "It did not."})
+    press(page, "Take the payouts back")
+    expect(page.get_by_text("is closed again, and its payouts are taken back.")).to_be_visible()
     assert balance(bob) == 1000 * MICRO - paid_in
 
 
@@ -207,20 +260,25 @@ def test_keys_are_revoked(server, alice, bob, page):
     assert ApiKey.objects.get(user=bob).revoked_at is not None
 
 
+def fits(button):
+    box = button.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= PHONE["width"]
+
+
 def test_on_a_phone_a_resolved_market_can_be_read_and_unresolved(server, alice, market_that, page):
     market = market_that("resolved")
     sign_in_by_hand(page, server, "alice")
     page.set_viewport_size(PHONE)
     page.goto(f"{server.url}/admin/markets/market/")
     page.get_by_role("link", name=market.name).click()
-    expect(page.get_by_label("Name", exact=False).first).to_be_visible()
+    expect(page.get_by_text("This market is settled").first).to_be_visible()
     picture(page, "phone-market")
-    page.go_back()
-    run = choose(page, market.name, "Unresolve")
-    run.scroll_into_view_if_needed()
-    picture(page, "phone-list")
-    box = run.bounding_box()
-    assert 0 <= box["x"] < box["x"] + box["width"] <= PHONE["width"]
-    run.click()
-    expect(page.get_by_text("1 market(s) unresolved.")).to_be_visible()
+    begin(page, "Unresolve")
+    press(page, "Show what will happen")
+    confirm = page.get_by_role("button", name="Take the payouts back")
+    confirm.scroll_into_view_if_needed()
+    picture(page, "phone-unresolve")
+    fits(confirm)
+    confirm.click()
+    expect(page.get_by_text("is closed again, and its payouts are taken back.")).to_be_visible()
     assert Market.objects.get().status == "closed"

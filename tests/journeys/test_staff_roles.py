@@ -14,11 +14,13 @@ from markets.services import catalogue, ledger
 from markets.services.report_files import request_report
 from markets.tasks import reactions
 from tests.support.browser import (
+    begin,
     choose,
     needs_chromium,
     offered,
     open_list,
     picture,
+    press,
     sidebar,
     sign_in_by_hand,
     tick,
@@ -37,7 +39,15 @@ class Role(NamedTuple):
     accounts: set[str] | None
 
 
-OPERATE, SETTLE = {"Schedule", "Open", "Pause", "Close"}, {"Resolve", "Unresolve", "Cancel"}
+OPERATE, SETTLE = (
+    {"Schedule", "Open", "Pause", "Close", "Move", "Set", "Add", "Duplicate"},
+    {"Cancel"},
+)
+# the buttons of an active market's own page
+MOVES = {
+    "view-only staff": set(), "auditor": set(), "editor": {"Pause", "Close"},
+    "resolver": {"Resolve", "Cancel"}, "editor who resolves": {"Pause", "Close", "Resolve", "Cancel"},
+}  # fmt: skip
 VIEWS = ("view_market", "view_outcome", "view_event", "view_account")
 ROLES = {
     "staff without permissions": Role({}, None, None),
@@ -52,13 +62,13 @@ ROLES = {
 }
 # role: what it does, on which list and row, with what beside, and what the message says
 OWN_ACTIONS = {
-    "editor": ("Pause", "Markets", "Will it rain?", {}, "1 market(s) paused."),
+    "editor": ("Pause", "Markets", "Will it rain?", {}, "Markets: 1 paused."),
     "resolver": (
         "Cancel",
         "Markets",
         "Will it rain?",
-        {"Note": "Asked twice."},
-        "1 market(s) cancelled.",
+        {"Note": "Asked twice.", "Write “cancel”": "cancel"},
+        "Markets: 1 cancelled.",
     ),
     "treasurer": (
         "Grant",
@@ -133,6 +143,18 @@ def test_each_role_is_offered_exactly_the_actions_that_it_may_run(
             expect(page.get_by_role("button", name="Run", exact=True)).to_have_count(0)
 
 
+@pytest.mark.parametrize("role", MOVES)
+def test_each_role_finds_the_buttons_of_its_moves_on_a_markets_page(
+    server, traded, staff_member, page, role
+):
+    staff_member(**ROLES[role].rights)
+    sign_in_by_hand(page, server, "sam")
+    open_market(page, server, traded.name)
+    every = ("Schedule", "Open", "Pause", "Close", "Resolve", "Unresolve", "Cancel")
+    found = {move for move in every if page.get_by_role("link", name=move, exact=True).count() == 1}
+    assert found == MOVES[role]
+
+
 @pytest.mark.parametrize("role", OWN_ACTIONS)
 def test_each_role_runs_an_action_of_its_own(server, traded, bob, staff_member, page, role):
     action, name, row, beside, done = OWN_ACTIONS[role]
@@ -140,7 +162,15 @@ def test_each_role_runs_an_action_of_its_own(server, traded, bob, staff_member, 
     sam = staff_member(**ROLES[role].rights)
     sign_in_by_hand(page, server, "sam")
     open_list(page, name)
-    choose(page, row, action, **beside).click()
+    if role == "treasurer":
+        choose(page, row, action, **beside).click()
+    else:
+        choose(page, row, action).click()
+        for label, text in beside.items():
+            page.get_by_label(label).fill(text)
+        if beside:
+            press(page, "Show what will happen")
+        press(page, "Do it")
     expect(page.get_by_text(done)).to_be_visible()
     traded.refresh_from_db()
     if role == "treasurer":
@@ -162,8 +192,7 @@ def test_view_only_staff_read_a_market_and_find_nothing_to_press(
     expect(page.get_by_role("button", name=re.compile("Save|Run|Delete"))).to_have_count(0)
     expect(page.get_by_role("link", name=re.compile("add|Delete"))).to_have_count(0)
     expect(page.get_by_label("Name", exact=True)).to_have_count(0)
-    page.get_by_role("link", name="What happened").click()
-    expect(page.get_by_role("cell", name="market.created", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Timeline")).to_contain_text("Created as active")
 
 
 def test_staff_without_permissions_are_told_so(server, staff_member, page):
@@ -196,18 +225,18 @@ def test_an_editor_writes_a_market_opens_it_renames_it_and_sees_what_happened(
         ["Home", "Away"],
     )
 
-    choose(page, "Who wins the cup?", "Open").click()
-    expect(page.get_by_text("1 market(s) opened.")).to_be_visible()
-    page.get_by_role("link", name="Who wins the cup?", exact=True).click()
+    page.get_by_role("link", name="Who wins the cup?", exact=True).last.click()
+    begin(page, "Open")
+    press(page, "Open for trading")
+    expect(page.get_by_text("Who wins the cup? is active now.")).to_be_visible()
     page.get_by_label("Name").fill("Who wins the Cup of 2027?")
     save(page)
     expect(page.get_by_text("was changed successfully")).to_be_visible()
     page.get_by_role("link", name="Who wins the Cup of 2027?", exact=True).last.click()
-    page.get_by_role("link", name="What happened").click()
     picture(page, "what-happened")
-    for event in ("market.created", "market.opened", "market.updated"):
-        expect(page.get_by_role("cell", name=event, exact=True)).to_be_visible()
-    page.get_by_role("link", name="General").click()
+    for event in ("Created as draft", "Opened (draft → active)", "Edited"):
+        expect(page.get_by_role("region", name="Timeline")).to_contain_text(f"sam · {event}")
+    page.get_by_text("About this market").click()
     page.get_by_role("link", name="See it as viewers do").click()
     expect(page.get_by_role("heading", name="Who wins the Cup of 2027?")).to_be_visible()
 
@@ -260,16 +289,14 @@ def test_a_correction_needs_a_reason_that_everybody_sees(server, traded, staff_m
     picture(page, "public-correction")
 
 
-def test_a_settled_market_is_not_edited_and_the_form_says_so(server, alice, make_market, page):
+def test_a_settled_market_is_not_edited_and_its_page_says_so(server, alice, make_market, page):
     market = resolve(make_market(), yes=MICRO)
     sign_in_by_hand(page, server, "alice")
     open_market(page, server, market.name)
-    page.get_by_label("Name").fill("Did it rain?")
-    save(page)
-    expect(page.get_by_text("Cannot edit a market that is resolved").first).to_be_visible()
-    expect(page.get_by_label("Name")).to_have_value("Did it rain?")
+    expect(page.get_by_text("This market is settled, so its texts and times")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("Save"))).to_have_count(0)
     picture(page, "settled")
-    assert Market.objects.get().name == market.name
 
 
 def test_an_auditor_downloads_a_report(traded, staff_member, page, tmp_path, settings):

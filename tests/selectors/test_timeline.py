@@ -127,9 +127,11 @@ def test_who_changed_a_field_last(market, alice):
     edit(market, None, name="Second?", now=NOW + timedelta(hours=1))
     edit(market, alice, tags=["Wet"])
     assert timeline.last_change(market, "name") == (
-        "Somebody changed it on 01 Mar 13:00 UTC to: Second?."
+        "Somebody changed it on 1 Mar 2026 13:00 UTC to “Second?”."
     )
-    assert timeline.last_change(market, "tags") == ("alice changed it on 01 Mar 12:00 UTC to: wet.")
+    assert timeline.last_change(market, "tags") == (
+        "alice changed it on 1 Mar 2026 12:00 UTC to “wet”."
+    )
     assert timeline.last_change(market, "close_at") == ""
 
 

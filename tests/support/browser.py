@@ -96,7 +96,9 @@ def tick(page: Page, row: str) -> None:
 def offered(page: Page) -> dict[str, str]:
     """The actions to choose from: the first word of each, and all of it."""
     options = page.get_by_label("Select action to run").get_by_role("option").all_inner_texts()
-    return {option.split()[0]: option for option in options if option != "Select action"}
+    return {
+        option.split()[0].rstrip("…"): option for option in options if option != "Select action"
+    }
 
 
 def choose(page: Page, row: str, action: str, **beside: str) -> Locator:
@@ -106,6 +108,27 @@ def choose(page: Page, row: str, action: str, **beside: str) -> Locator:
     for label, text in beside.items():
         page.get_by_label(label, exact=True).fill(text)
     return page.get_by_role("button", name="Run", exact=True)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def open_row(page: Page, list_name: str, name: str) -> None:
+    """The page of a row, by its link in its list."""
+    open_list(page, list_name)
+    page.get_by_role("link", name=name).first.click()
+    page.get_by_role("heading", name=name).first.wait_for()
+
+
+def begin(page: Page, move: str) -> None:
+    """Press the button of a move on a market's page."""
+    page.get_by_role("heading").first.wait_for()
+    menu = page.get_by_role("link", name="more_horiz")  # in its place on a phone
+    if menu.is_visible():
+        menu.click()
+    page.get_by_role("link", name=move, exact=True).click()
+    page.wait_for_url(f"**/{move.lower()}/")
 
 
 def picture(page: Page, name: str) -> None:
