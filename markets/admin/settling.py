@@ -410,7 +410,7 @@ class PausePage(_Move):
 
 
 class ClosePage(_Move):
-    title, verb = "Close", "End trading"
+    title, verb = "Close the market", "End trading"
     move = path = "close"
     service = lifecycle.close_market
     effect = "Trading ends now and for good; the market then awaits its resolution."

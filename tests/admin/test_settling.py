@@ -128,7 +128,7 @@ def test_the_pages_of_jobs_take_few_queries(staff, make_market, alice, number):
     ids = [market.pk for market in markets]
     for operation in bulk.OPERATIONS:
         job = bulk.propose(operation=operation, market_ids=ids, actor=alice, now=NOW)
-        for step in ("look-and-confirm", "change", "retry"):
+        for step in ("confirm", "change", "retry"):
             with CaptureQueriesContext(connection) as queries:
                 page = staff.get(f"/admin/markets/job/{job.pk}/{step}/")
             assert page.status_code == 200
@@ -315,7 +315,7 @@ def test_an_address_of_no_market_or_job_is_not_found(staff, market, pk):
     for move in MOVES:
         for ask in (staff.get, staff.post):
             assert ask(f"/admin/markets/market/{pk}/{move}/").status_code == 404
-    for step in ("look-and-confirm", "retry"):
+    for step in ("confirm", "retry"):
         for ask in (staff.get, staff.post):
             assert ask(f"/admin/markets/job/{pk}/{step}/").status_code == 404
     for model in ("market", "job"):
