@@ -97,7 +97,7 @@ def _closing(_request: StaffRequest, market: Market, now: datetime) -> Row:
 
 
 def _draft(_request: StaffRequest, market: Market, now: datetime) -> Row:
-    writer = market.created_by.get_username() if market.created_by else "nobody who is known"
+    writer = market.created_by.get_username() if market.created_by else "an import"
     return Row(market.name, row_of(market), f"by {writer}, {_ago(market.created_at, now)}")
 
 
