@@ -151,7 +151,13 @@ def test_each_role_finds_the_buttons_of_its_moves_on_a_markets_page(
     sign_in_by_hand(page, server, "sam")
     open_market(page, server, traded.name)
     every = ("Schedule", "Open", "Pause", "Close", "Resolve", "Unresolve", "Cancel")
-    found = {move for move in every if page.get_by_role("link", name=move, exact=True).count() == 1}
+    # Unfold's own "Close", below a page that is only read, leads back to the list
+    links = {move: page.locator(f'a[href$="/{move.lower()}/"]') for move in every}
+    found = {
+        move
+        for move, link in links.items()
+        if page.get_by_role("link", name=move, exact=True).and_(link).count() == 1
+    }
     assert found == MOVES[role]
 
 
@@ -188,7 +194,7 @@ def test_view_only_staff_read_a_market_and_find_nothing_to_press(
     open_list(page, "Markets")
     expect(page.get_by_role("link", name="add", exact=True)).to_have_count(0)
     page.get_by_role("link", name=traded.name).click()
-    expect(page.get_by_text("By the gauge.", exact=True)).to_be_visible()
+    expect(page.get_by_text("By the gauge.", exact=True).first).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("Save|Run|Delete"))).to_have_count(0)
     expect(page.get_by_role("link", name=re.compile("add|Delete"))).to_have_count(0)
     expect(page.get_by_label("Name", exact=True)).to_have_count(0)
