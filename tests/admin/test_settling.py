@@ -68,7 +68,7 @@ def test_resolving_first_shows_who_gets_what(staff, traded, bob):
     page = staff.post(page_of(traded, "resolve"), {"step": "preview", **sent})
     text = words(page)
     assert "A share pays 0.25 (Yes), 0.75 (No)." in text
-    assert "2 traders get 70.00 credits together" in text
+    assert "70.00 credits go to who holds what came true, of 2 traders" in text
     assert "Largest gains" in text
     assert "charlie" in text
     assert "45.00" in text
@@ -162,7 +162,7 @@ def test_what_happens_between_shows_the_new_figures_and_asks_again(
     assert page.status_code == 200
     assert "Something changed since you looked. These are the new figures" in words(page)
     if meanwhile is a_trade and move == "resolve":
-        assert "2 traders get 105.00 credits together" in words(page)
+        assert "105.00 credits go to who holds what came true, of 2 traders" in words(page)
     assert Market.objects.get(pk=traded.pk).status == "active"
     again = {**fields_of(page, STEPS), "step": "confirm"}
     assert again["basis"] != sent["basis"]

@@ -128,7 +128,7 @@ def test_a_resolver_sees_who_gets_what_and_resolves(server, traded, bob, staff_m
     page.get_by_label("Note").fill("It rained all day.")
     picture(page, "resolve-form")
     press(page, "Show what will happen")
-    expect(page.get_by_text("2 traders get 100.00 credits together")).to_be_visible()
+    expect(page.get_by_text("100.00 credits go to who holds what came true")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("bob"))).to_contain_text("100.00")
     expect(page.get_by_role("row", name=re.compile("charlie"))).to_contain_text("0.00")
     picture(page, "resolve-preview")
