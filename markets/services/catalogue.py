@@ -120,6 +120,8 @@ def change_market(
     if market.status not in lifecycle.UNSETTLED:
         raise IllegalTransition("edit", market.status, list(lifecycle.UNSETTLED))
     difference: dict[str, Mapping[Any, Any]] = {}
+    if "outcomes" in changes and market.status not in lifecycle.BEFORE_TRADING:
+        changes = {**changes, "outcomes": _with_priors(market, changes["outcomes"])}
     for field, value in _clean(changes).items():
         before, after = _apply(market, field, value)
         if before != after:
@@ -228,6 +230,19 @@ def _apply_outcomes(market: Market, after: list[tuple[str, int]]) -> list[tuple[
         market.outcomes.all().delete()
         _add_outcomes(market, after)
     return before
+
+
+def _with_priors(
+    market: Market, drafts: Sequence[text.OutcomeDraft]
+) -> Sequence[text.OutcomeDraft]:
+    """Return the drafts of a market that has opened: a probability that is absent is unchanged."""
+    rows = list(market.outcomes.all())
+    if len(rows) != len(drafts):
+        return drafts
+    return [
+        text.OutcomeDraft(draft.label, row.probability) if draft.probability is None else draft
+        for row, draft in zip(rows, drafts, strict=True)
+    ]
 
 
 def _add_outcomes(market: Market, outcomes: Sequence[tuple[str, int]]) -> None:

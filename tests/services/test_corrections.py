@@ -80,3 +80,21 @@ def test_labels_do_not_change_places_under_those_who_hold_them(traded):
     with pytest.raises(Invalid, match="cannot change places"):
         edit(traded, swapped, "A mistake.")
     assert [outcome.label for outcome in yes_no(traded)] == ["Yes", "No"]
+
+
+def test_labels_alone_are_corrected_without_repeating_the_probabilities(make_market, bob):
+    drafts = [OutcomeDraft("Yes", 700_000), OutcomeDraft("No", 300_000)]
+    market = make_market(outcomes=drafts)
+    trade(bob, market, order(yes_no(market)[0]))
+    edit(market, {"outcomes": [OutcomeDraft("It rains"), OutcomeDraft("It is dry")]}, "Clearer.")
+    found = [(o.label, o.probability) for o in market.outcomes.all()]
+    assert found == [("It rains", 700_000), ("It is dry", 300_000)]
+
+
+async def test_the_api_takes_the_reason_of_an_unresolution(staff, market):
+    outcome = (await staff.get(f"/api/v1/markets/{market.pk}")).json()["outcomes"][0]["id"]
+    await staff.post(f"/api/v1/markets/{market.pk}/resolve", json={"outcome_id": outcome})
+    path = f"/api/v1/markets/{market.pk}/unresolve"
+    assert (await staff.post(path, json={"note": "Too early."})).status_code == 200
+    event = await in_thread(market.events.last)
+    assert (event.type, event.payload["note"]) == ("market.unresolved", "Too early.")

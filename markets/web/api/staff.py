@@ -22,7 +22,6 @@ from markets.services import catalogue, importing, lifecycle, resolution
 from markets.web.api import answers
 from markets.web.api.markets import MarketId, router
 from markets.web.api.schemas.market import (
-    CancelIn,
     ImportOptions,
     ImportOut,
     MarketIn,
@@ -32,6 +31,7 @@ from markets.web.api.schemas.market import (
     OutcomeIn,
     ResolveIn,
     SettlementOut,
+    WhyIn,
 )
 from markets.web.auth import ApiRequest, needs
 
@@ -131,7 +131,6 @@ _add_move("schedule", lifecycle, OPERATE, "Announce a draft")
 _add_move("open", lifecycle, OPERATE, "Open, or end a pause")
 _add_move("pause", lifecycle, OPERATE, "Pause trading")
 _add_move("close", lifecycle, OPERATE, "End trading")
-_add_move("unresolve", resolution, RESOLVE, "Take a settlement back")
 
 
 @router.post(
@@ -157,9 +156,19 @@ async def resolve_market(request: ApiRequest, how: ResolveIn, market_id: MarketI
     return await _run(request, service, market_id=market_id, weights=weights, **about)
 
 
+@router.post(
+    "/{int:market_id}/unresolve", **RESOLVE, response=MarketOut, summary="Take a settlement back"
+)
+async def unresolve_market(
+    request: ApiRequest, market_id: MarketId, why: WhyIn | None = None
+) -> HttpResponse:
+    note = why.note if why else ""
+    return await _run(request, resolution.unresolve_market, market_id=market_id, note=note)
+
+
 @router.post("/{int:market_id}/cancel", **RESOLVE, response=MarketOut, summary="Call a market off")
 async def cancel_market(
-    request: ApiRequest, market_id: MarketId, why: CancelIn | None = None
+    request: ApiRequest, market_id: MarketId, why: WhyIn | None = None
 ) -> HttpResponse:
     note = why.note if why else ""
     return await _run(request, resolution.cancel_market, market_id=market_id, note=note)

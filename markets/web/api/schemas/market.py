@@ -89,7 +89,7 @@ class NothingIn(In):
     """An empty body."""
 
 
-class CancelIn(In):
+class WhyIn(In):
     note: Text = ""
 
 
