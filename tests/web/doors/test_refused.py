@@ -144,6 +144,8 @@ def basis_of(step, chosen):
     chosen.refresh_from_db()
     if isinstance(chosen, Job):
         return "1 []"
+    if step == "unresolve":
+        return f"{chosen.seq} 0"  # nobody lacks anything
     return chosen.version if step in {"schedule", "open", "pause", "close"} else chosen.seq
 
 
