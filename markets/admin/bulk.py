@@ -245,7 +245,7 @@ class JobAdmin(WorkAdmin):
 
     @admin.display(description="Result")
     def result(self, job: Job) -> str:
-        return summary(job)
+        return summary(job) if job.position else "Nothing yet"
 
     @admin.display(description="What failed, and why")
     def failed(self, job: Job) -> str:

@@ -15,6 +15,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
+from unfold.contrib.filters.admin import AutocompleteSelectMultipleFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
@@ -212,7 +213,9 @@ class GroupAdmin(DjangoGroupAdmin, BaseAdmin):
 @admin.register(CategoryFollow)
 class CategoryFollowAdmin(BaseAdmin):
     list_display = ["user", "category"]
-    list_filter = ["category"]
+    list_filter = [("category", AutocompleteSelectMultipleFilter)]
+    list_filter_submit = True
+    list_select_related = ["user", "category"]
     autocomplete_fields = ["user", "category"]
 
 

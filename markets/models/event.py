@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from markets.domain.event_types import EventType
 from markets.models.fields import USER, CurrentTransaction, TransactionIdField, unique
 from markets.models.market import Market
 
@@ -46,6 +47,12 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(pending=True), name="event_pending"),
             models.Index(fields=["transaction", "id"], name="event_feed"),
+            # a market's timeline; a trade's event is not in it, and costs nothing
+            models.Index(
+                fields=["market", "-seq"],
+                condition=~Q(type=EventType.TRADE),
+                name="event_timeline",
+            ),
         ]
 
     def __str__(self) -> str:
