@@ -136,8 +136,9 @@ def described(form: Any, name: str) -> str:
     before, after = form.initial.get(name), form.cleaned_data[name]
     if isinstance(after, QuerySet):
         old, new = set(before or ()), set(after)
-        come = [f"+ {row}" for row in sorted(new - old, key=str)]
-        return f"{label}: {', '.join([*come, *(f'− {row}' for row in sorted(old - new, key=str))])}"
+        come = [f"+ {row.name}" for row in sorted(new - old, key=str)]
+        gone = [f"− {row.name}" for row in sorted(old - new, key=str)]
+        return f"{label}: {', '.join([*come, *gone])}"
     if isinstance(after, bool):
         before, after = ("yes" if value else "no" for value in (before, after))
     before, after = (Truncator(value or "–").chars(200) for value in (before, after))

@@ -72,7 +72,7 @@ async def test_markets_are_exported_with_prices_and_resolution(admin, kind):
 async def test_trades_are_exported_as_the_list_is_filtered_and_searched(admin, kind):
     _, rain = await in_thread(traded)
     assert len(await exported(admin, "trade", kind)) == 4
-    rows = await exported(admin, "trade", kind, market__id__exact=rain.pk, q="ann")
+    rows = await exported(admin, "trade", kind, market__id__exact=rain.pk, q="@ann")
     assert [(row["trader"], row["market"], row["outcome"], row["side"]) for row in rows] == [
         ("'@ann", "Will it rain?", "Yes", "buy")
     ]

@@ -368,7 +368,7 @@ def test_people_are_found_by_name_and_address_and_by_state(staff, alice, bob):
 def large(django_db_setup, django_db_blocker):
     """Somebody with many trades, in a database that is large enough for the planner to care."""
     with django_db_blocker.unblock(), emptied():
-        fill(200, 30_000)
+        fill(200, 10_000)
         trader = Account.objects.filter(kind="trader").latest("pk")
         boss = person("boss", is_staff=True, is_superuser=True)
         with connection.cursor() as cursor:

@@ -20,4 +20,4 @@ def wait_until_told() -> None:
     Any transaction of the server holds the feed back, also one of the tests that run beside.
     """
     newest = max((event.transaction for event in Event.objects.all()), default=0)
-    wait_for(lambda: feed.current_horizon() > newest)
+    wait_for(lambda: feed.current_horizon() > newest, seconds=60)

@@ -159,6 +159,7 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/r/<path:content_type_id>/<path:object_id>/ · a draft", NOBODY, EVERYBODY),
     ("GET /admin/autocomplete/ · markets.market.category", SEES_DRAFT_PAGES),
     ("GET /admin/autocomplete/ · markets.market.tags", SEES_DRAFT_PAGES),
+    ("GET /admin/autocomplete/ · markets.report.market", SEES_DRAFT_PAGES),
     ("GET /admin/autocomplete/ · markets.categoryfollow.user", _SEES_PEOPLE),
     ("GET /admin/autocomplete/ · markets.categoryfollow.category", SEES_DRAFT_PAGES),
     ("GET /admin/markets/report/<path:object_id>/retry/", AUDITORS),
