@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import localtime
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
@@ -42,7 +44,7 @@ class ClosingForm(forms.Form):
 class BulkPage(ConfirmedPage):
     """What a proposed job would do, and its confirmation."""
 
-    title = "Look and confirm"
+    title = "Look and confirm"  # on the button; the page itself says what it is about
     path = "confirm"
     preview_template = "admin/job_preview.html"
 
@@ -118,12 +120,13 @@ class BulkPage(ConfirmedPage):
             "allowed": allowed,
             "others": sorted(others.items()),
             "already": self.operation.done,
-            "parameters": self._parameters(form),
+            "parameters": described(self._parameters(form)),
             "first": Market.objects.filter(
                 pk__in=self.job.market_ids[:200], status__in=self.operation.starts
             ).only("name")[:10],
             "cannot": not allowed,
             "at_once": bulk.AT_ONCE,
+            "refunds": bulk.refunds(self.job) if self.job.operation == "cancel" else None,
         }
 
     def act(self, form: Any) -> str:
@@ -139,6 +142,19 @@ class BulkPage(ConfirmedPage):
         if done is not None and (done.state != Job.State.DONE or done.failures):
             return reverse("admin:markets_job_change", args=[done.pk])
         return reverse("admin:markets_market_changelist")
+
+
+def described(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the parameters of a job as people read them."""
+    labels = {"close_at": "New closing time", "category": "Category", "tags": "Tags"}
+    texts = dict(parameters)
+    if "category" in texts:
+        texts["category"] = texts["category"] or "none"
+    if "tags" in texts:
+        texts["tags"] = ", ".join(texts["tags"])
+    if "close_at" in texts and (at := parse_datetime(texts["close_at"])):
+        texts["close_at"] = f"{localtime(at):%d %b %Y %H:%M %Z}"
+    return [(labels.get(name, name.capitalize()), text) for name, text in texts.items() if text]
 
 
 def summary(job: Job) -> str:
@@ -217,6 +233,13 @@ class JobAdmin(WorkAdmin):
     actions_detail = ["confirm_page", "retry_page"]
     confirm_page = opens(BulkPage)
     retry_page = opens(RetryPage)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """Leave out of the list what somebody proposed and did not confirm."""
+        jobs = super().get_queryset(request)
+        match = request.resolver_match
+        listed = match is not None and match.url_name == "markets_job_changelist"
+        return jobs.exclude(state=Job.State.PROPOSED) if listed else jobs
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         operations = bulk.OPERATIONS.values()

@@ -7,6 +7,7 @@ The rules are those of `services/importing.py`: all rows or none.
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -240,6 +241,7 @@ class ImportPage(ConfirmedPage):
         for error in checked.errors:
             errors.setdefault(error.row, []).append(error)
         typed = 0
+        statuses = Counter(str(new["status"]) for new in checked.new.values())
         mending: list[RowForm] = []
         for number, row in kept.rows:
             size = sum(len(as_text(cell)) for cell in row.values())
@@ -250,6 +252,7 @@ class ImportPage(ConfirmedPage):
         return {
             "checked": checked,
             "ignored": kept.ignored,
+            "statuses": ", ".join(f"{count} {status}" for status, count in statuses.items()),
             "broken": len(errors),
             "mending": mending,
             "table": self._table(errors),

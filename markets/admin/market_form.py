@@ -1,13 +1,15 @@
 """The form of a market and its outcomes. It says whose newer save a field would overwrite."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any, cast
+from uuid import uuid4
 
 from django import forms
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, QueryDict
@@ -69,6 +71,12 @@ class SeenField(forms.JSONField):
         return {name: digest for name, digest in seen.items() if isinstance(digest, str)}
 
 
+_OPENED = (
+    "The market opened while you were writing. Its liquidity, opening time and first probabilities "
+    "are fixed now, and what you typed there cannot be saved. Save again to save the rest."
+)
+
+
 class MarketForm(ServiceForm):
     """Saves only what the person changed. `seen` holds digests of the values that the page showed:
     a field that the person and, meanwhile, somebody else have changed is a conflict."""
@@ -88,6 +96,10 @@ class MarketForm(ServiceForm):
         "Everybody sees it.",
     )  # fmt: skip
     seen = SeenField(required=False)
+    once = forms.CharField(
+        required=False, max_length=40, initial=lambda: uuid4().hex, widget=forms.HiddenInput
+    )
+    saved_before: Collection[str] = ()  # values of `once` that made a market in this session
 
     class Meta:
         model = Market
@@ -95,6 +107,7 @@ class MarketForm(ServiceForm):
             "name", "description", "resolution_criteria", "category", "tags", "liquidity",
             "open_at", "close_at", "source_url",
         ]  # fmt: skip
+        help_texts = dict.fromkeys(("open_at", "close_at"), f"In the zone {settings.TIME_ZONE}.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,6 +142,8 @@ class MarketForm(ServiceForm):
         cleaned = super().clean()
         if self.instance.pk:
             self._check_newer(cleaned)
+        elif cleaned.get("once") and cleaned["once"] in self.saved_before:
+            self.add_error(None, "This form was saved already: the market is in the list.")
         return cleaned
 
     def _check_newer(self, cleaned: dict[str, Any]) -> None:
@@ -141,12 +156,33 @@ class MarketForm(ServiceForm):
             seen = {**seen, name: stored}
             theirs = timeline.last_change(self.instance, name) or "Somebody changed it meanwhile."
             self.add_error(name, f"{theirs} Yours is in the field: save again to put it on top.")
+        if opened(self.instance) and self._typed_what_is_fixed(seen):
+            self.add_error(None, _OPENED)
         # the outcomes' own form compares them, and says so if they conflict
         seen = {**seen, "outcomes": _digest(_stored_outcomes(self.instance))}
         cleaned["seen"] = seen
         data = cast(QueryDict, self.data).copy()
         data[self.add_prefix("seen")] = json.dumps(seen)
         self.data = data
+
+    def _typed_what_is_fixed(self, seen: dict[str, str]) -> bool:
+        """Return whether the page was shown before the opening, and these were changed on it."""
+        priors = [outcome.probability for outcome in self.instance.outcomes.all()]
+        typed = [self.data.get(f"outcomes-{place}-probability") for place in range(len(priors))]
+        opens = [self.data.get(f"open_at_{part}") for part in (0, 1)]
+        try:
+            changed = any(
+                text and _micro(Decimal(text)) != prior
+                for text, prior in zip(typed, priors, strict=True)
+            )
+            if text := self.data.get("liquidity"):
+                changed |= _digest(Decimal(text)) != seen.get("liquidity")
+            if None not in opens:
+                at = forms.SplitDateTimeField(required=False).clean(opens)
+                changed |= _digest(at) != seen.get("open_at")
+        except (InvalidOperation, forms.ValidationError):
+            return True
+        return changed
 
     def written(self) -> MarketChanges:
         """Return the values for the services: all of a new market, the changed ones of another."""

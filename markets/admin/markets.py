@@ -139,8 +139,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
     def get_fieldsets(self, request: StaffRequest, obj: Market | None = None) -> Any:
         editing = obj is None or self.has_change_permission(request, obj)
         question: list[Any] = ["name", "description", "resolution_criteria"]
-        if editing:
-            question += ["reason", "seen"] if obj and obj.trade_count else ["seen"]
+        if obj is None:
+            question.append("once")
+        elif editing:
+            question += ["reason", "seen"] if obj.trade_count else ["seen"]
         fixed = opened(obj) or not editing
         trading = [LIQUIDITY if fixed else "liquidity", "open_at", "close_at"]
         fieldsets: list[Any] = [
@@ -164,8 +166,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
         return [*self.readonly_fields, *fixed]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Market]:
-        rows = Market.objects.select_related("category", "created_by").prefetch_related("outcomes")
-        return rows.defer("search_vector")
+        rows = Market.objects.select_related("category", "created_by").defer("search_vector")
+        return rows.prefetch_related("outcomes", "resolutions__payouts__outcome")
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
@@ -187,6 +189,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
         if isinstance(market, Market):
             context["market"], context["prices"] = market, market.priced()
             context["status_colour"] = STATUS_COLOURS[market.status]
+            standing = [r for r in market.resolutions.all() if r.reversed_at is None]
+            context["resolution"] = standing[0] if standing else None
             context["settled"] = market.status not in lifecycle.UNSETTLED
             context["timeline"] = timeline.entries(market)
             context["trades"] = timeline.newest_trades(market)
@@ -203,6 +207,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
 
     @admin.display(description="Leading outcome")
     def prices(self, market: Market) -> str:
+        for resolution in market.resolutions.all():
+            if resolution.reversed_at is None:
+                pays = (f"{p.outcome} {to_percent(p.weight)}" for p in resolution.payouts.all())
+                return f"Came true: {', '.join(pays)}"
         outcome, price = max(market.priced(), key=lambda pair: pair[1])
         return format_html(
             '<progress max="100" value="{}" aria-label="{}: {}"></progress> {} {}',
@@ -221,6 +229,11 @@ class MarketAdmin(Exporting, ServiceAdmin):
             return "–"
         return format_html('<a href="{}">See it as viewers do</a>', market.get_absolute_url())
 
+    def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.saved_before = request.session.get(_SAVED, [])
+        return form
+
     def save(self, request: StaffRequest, form: Any, formsets: Any, change: bool) -> Market:
         written: MarketChanges = form.written()
         for formset in formsets:
@@ -228,7 +241,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
                 written["outcomes"] = formset.drafts()
         now, actor = timezone.now(), request.user
         if not change:
-            return catalogue.add_market(actor=actor, now=now, **written)
+            market = catalogue.add_market(actor=actor, now=now, **written)
+            saved = [*form.saved_before, form.cleaned_data["once"]]
+            request.session[_SAVED] = saved[-20:]  # those of *Back*
+            return market
         return catalogue.change_market(
             market_id=form.instance.pk,
             actor=actor,
@@ -239,4 +255,5 @@ class MarketAdmin(Exporting, ServiceAdmin):
         )
 
 
+_SAVED = "saved market forms"  # in the session
 _FIXED = "Liquidity, opening time and first probabilities are fixed since the market opened."

@@ -21,6 +21,7 @@ from unfold.widgets import (
 from markets.admin.base import is_id
 from markets.admin.pages import ConfirmedPage
 from markets.domain.amounts import MICRO, to_text
+from markets.domain.errors import Invalid
 from markets.domain.orders import Reversal
 from markets.domain.permissions import Permission, may
 from markets.models import Market, Status
@@ -130,6 +131,14 @@ class ResolveForm(forms.Form):
             raise forms.ValidationError(message)
         return cleaned
 
+    def clean_known_at(self) -> Any:
+        known_at = self.cleaned_data["known_at"]
+        try:
+            resolution.check_known(known_at, timezone.now())
+        except Invalid as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+        return known_at
+
     def micro_weights(self) -> dict[int, int]:
         """Return millionths by outcome id."""
         return {
@@ -164,6 +173,7 @@ def outcome_of(market: Market, weights: dict[int, int], answers: Any) -> dict[st
         "outlook": settlement.outlook(market, found.payouts),
         "returned": found.returned,
         "answers": answers,
+        "hours": settings.RESOLUTION_REVIEW_HOURS,
     }
 
 
@@ -197,7 +207,8 @@ class ResolvePage(MarketPage):
 
     def blocked(self) -> str:
         if _two_people():
-            return "Two people resolve a market here: propose a resolution instead."
+            closing = "" if self.market.status == Status.CLOSED else "close it, then "
+            return f"Two people resolve a market here: {closing}propose a resolution."
         return super().blocked()
 
 
@@ -246,6 +257,13 @@ class ApprovePage(MarketPage):
         if proposal is None:
             return "No resolution of this market is proposed."
         return proposals.why_not(proposal, self.request.user, timezone.now())
+
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Show the proposal also to who cannot approve it now."""
+        if self.blocked() and proposals.open_proposal(self.market):
+            form = self.get_form()
+            return self.show(form, previewing=True, **self.preview(form))
+        return super().get(request, *args, **kwargs)
 
     def preview(self, form: Any) -> dict[str, Any]:
         proposal = proposals.open_proposal(self.market)

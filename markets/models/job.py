@@ -39,7 +39,8 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {len(self.market_ids)} markets ({self.state})"
+        done = self.operation.replace("_", " ").capitalize()
+        return f"{done}: {len(self.market_ids)} markets ({self.state})"
 
     @property
     def percent(self) -> int:

@@ -51,6 +51,14 @@ def cancellation(market: Market) -> Event | None:
     return market.events.filter(type=EventType.CANCELLED).order_by("-seq").first()
 
 
+def taken_back(market: Market) -> Event | None:
+    """Return the newest event that took back a resolution or a proposed one, of a closed market."""
+    if market.status != Status.CLOSED:
+        return None
+    ends = [EventType.UNRESOLVED, EventType.WITHDRAWN]
+    return market.events.filter(type__in=ends).order_by("-seq").first()
+
+
 def proposal(market: Market) -> Proposal | None:
     """Return the resolution that waits for another person's approval."""
     if market.status != Status.CLOSED:

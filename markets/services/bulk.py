@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -16,7 +16,7 @@ from markets.domain.errors import AlreadyDone, IllegalTransition, NotFound, Refu
 from markets.domain.permissions import Permission
 from markets.domain.text import OutcomeDraft
 from markets.infra import broker
-from markets.models import Job, Market, Status
+from markets.models import Job, Market, Position, Status
 from markets.services import catalogue, lifecycle, resolution
 from markets.services.catalogue import MarketChanges
 
@@ -132,6 +132,15 @@ def plan(job: Job) -> tuple[int, Counter[str]]:
     )
     allowed = sum(statuses.pop(status, 0) for status in starts)
     return allowed, statuses
+
+
+def refunds(job: Job) -> tuple[int, int]:
+    """Return what a job that cancels would refund, in micro-credits, and to how many traders."""
+    starts = OPERATIONS[job.operation].starts
+    held = Position.objects.filter(market__in=job.market_ids, market__status__in=starts)
+    paid_in = held.order_by().values("market", "trader").annotate(net=Sum("net_cost"))
+    found = list(paid_in.filter(net__gt=0).values_list("trader", "net"))
+    return sum(net for _, net in found), len({trader for trader, _ in found})
 
 
 def confirm(*, job_id: int, parameters: dict[str, Any], now: datetime) -> Job:

@@ -286,3 +286,39 @@ def test_an_edit_with_a_time_before_now_is_refused_at_its_field(staff, market):
     page = staff.post(url_of(market), sent | {"close_at_0": f"{NOW + timedelta(days=1):%Y-%m-%d}", "close_at_1": "12:00"})  # fmt: skip
     assert page.status_code == 200
     assert "This time has passed: set a later one" in words(page)
+
+
+def test_what_was_typed_into_what_the_opening_has_fixed_is_not_dropped_in_silence(
+    staff, make_market
+):
+    market = make_market(status="draft")
+    sent = fields_of(staff.get(url_of(market))) | {"description": "Mine.", "liquidity": "250"}
+    lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
+    page = staff.post(url_of(market), sent)
+    assert "The market opened while you were writing" in words(page)
+    market.refresh_from_db()
+    assert market.description == ""
+    assert staff.post(url_of(market), fields_of(page)).status_code == 302, "the rest is saved"
+    market.refresh_from_db()
+    assert (market.description, market.liquidity) == ("Mine.", 100_000_000)
+
+
+def test_a_text_saved_over_an_opening_is_no_conflict(staff, make_market):
+    market = make_market(status="draft")
+    sent = fields_of(staff.get(url_of(market))) | {"description": "Mine."}
+    lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
+    assert staff.post(url_of(market), sent).status_code == 302
+    market.refresh_from_db()
+    assert (market.description, market.status) == ("Mine.", "active")
+
+
+def test_a_new_market_is_not_made_again_by_going_back_and_saving_again(staff, world):
+    add = "/admin/markets/market/add/"
+    sent = fields_of(staff.get(add)) | {
+        "name": "Once?", "outcomes-0-label": "Yes", "outcomes-1-label": "No"
+    }  # fmt: skip
+    assert staff.post(add, sent).status_code == 302
+    assert "This form was saved already" in words(staff.post(add, sent))
+    assert Market.objects.count() == 1
+    fresh = sent | {"once": fields_of(staff.get(add))["once"]}
+    assert staff.post(add, fresh).status_code == 302, "another one of the same name is no mistake"

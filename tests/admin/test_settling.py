@@ -9,9 +9,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from markets.domain.amounts import MICRO
+from markets.infra.threads import in_thread
 from markets.models import Event, JournalEntry, Market
 from markets.selectors import audit
-from markets.services import bulk, lifecycle
+from markets.services import bulk, lifecycle, proposals, resolution
 from tests.support.clock import LATER, NOW
 from tests.support.factory import (
     balance,
@@ -516,3 +517,32 @@ def test_too_many_at_once_are_refused(staff, market, monkeypatch):
     sent = {"action": "close", "_selected_action": [market.pk]}
     page = staff.post("/admin/markets/market/", sent, follow=True)
     assert "Choose at most 0 markets: narrow the list first." in words(page)
+
+
+def test_cancelling_many_shows_what_is_refunded(staff, traded, make_market):
+    url = proposed(staff, "cancel", traded, make_market("Untraded?"))
+    page = staff.post(url, {"step": "preview", "word": "cancel"})
+    found = resolution.preview_cancellation(market_id=traded.pk)
+    total = sum(found.payouts.values()) / MICRO
+    assert f"{total:,.2f} credits are refunded to {len(found.payouts)} traders" in words(page)
+
+
+def test_who_cannot_approve_yet_sees_what_is_proposed(staff, traded, settings, alice):
+    settings.RESOLUTION_REVIEW_HOURS = 24
+    lifecycle.close_market(market_id=traded.pk, actor=None, now=timezone.now())
+    weight = {yes_no(traded)[0].pk: MICRO}
+    proposals.propose(market_id=traded.pk, actor=alice, now=timezone.now(), weights=weight)
+    page = words(staff.get(page_of(traded, "approve")))
+    assert "You proposed this resolution yourself" in page
+    assert "Largest gains" in page
+    assert "Approve, resolve and pay" not in page
+
+
+async def test_the_page_says_that_a_resolution_was_taken_back_and_why(client, traded):
+    await in_thread(resolve, traded, yes=MICRO)
+    await in_thread(
+        resolution.unresolve_market, market_id=traded.pk, actor=None, now=NOW, note="Too early."
+    )
+    page = (await client.get(traded.get_absolute_url())).text
+    assert "Resolution taken back" in page
+    assert "Too early." in page

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -22,7 +23,7 @@ from tests.support.browser import (
     sign_in_by_hand,
 )
 from tests.support.factory import balance, edit_now, order, trade, yes_no
-from tests.support.people import person
+from tests.support.people import PASSWORD, person
 
 pytestmark = needs_chromium
 
@@ -274,3 +275,41 @@ def test_in_dark_mode_every_step_can_be_read(server, traded, staff_member, page)
     picture(page, "dark-resolve-preview")
     press(page, "Resolve and pay")
     expect(page.get_by_text("is resolved, and its traders are paid.")).to_be_visible()
+
+
+def test_what_was_typed_survives_the_end_of_a_session(server, alice, market, page):
+    """On the form of a new market, an added outcome too; and on the page that resolves."""
+    sign_in_by_hand(page, server, "alice")
+    open_list(page, "Markets")
+    page.get_by_role("link", name="add", exact=True).first.click()
+    page.get_by_label("Name").fill("Kept?")
+    page.get_by_role("link", name="Add another Outcome").click()
+    for place, label in enumerate(("A", "B", "C")):
+        page.locator(f"[name=outcomes-{place}-label]").fill(label)
+    sessions_end(page)
+    press(page, "Save")
+    sign_in_again(page)
+    press(page, "Put it back")
+    assert page.locator("[name=outcomes-2-label]").input_value() == "C"
+    assert page.get_by_label("Name").input_value() == "Kept?"
+    press(page, "Save")
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    assert Market.objects.get(name="Kept?").outcomes.count() == 3
+
+    page.goto(f"{server.url}/admin/markets/market/{market.pk}/resolve/")
+    page.get_by_label("Note").fill("As announced.")
+    sessions_end(page)
+    press(page, "Show what will happen")
+    sign_in_again(page)
+    press(page, "Put it back")
+    expect(page.get_by_label("Note")).to_have_value("As announced.")
+
+
+def sessions_end(page):
+    Session.objects.all().delete()
+
+
+def sign_in_again(page):
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()

@@ -1,7 +1,7 @@
 // The admin's forms of markets: weights and probabilities are summed as one types, texts are shown as viewers will see
 // them, and what was typed survives a session that has ended. Without JavaScript the forms work as they stand.
 
-const form = document.getElementById("market_form");
+const form = document.getElementById("market_form") || document.querySelector("form[data-kept]");
 
 function element(tag, text, props = {}) {
   return Object.assign(document.createElement(tag), {textContent: text, ...props});
@@ -94,6 +94,9 @@ function offer(values) {
   const discard = element("button", "Discard it", {type: "button", className: "cursor-pointer"});
   restore.addEventListener("click", () => {
     for (const [name, value] of Object.entries(values)) {
+      for (let more = 0; !form.elements[name] && name.startsWith("outcomes-") && more < 20; more += 1) {
+        document.querySelector("#outcomes-group .add-row")?.click();
+      }
       if (!form.elements[name]) continue;
       form.elements[name].value = value;
       form.elements[name].dispatchEvent(new Event("input", {bubbles: true}));
@@ -108,9 +111,9 @@ function offer(values) {
 for (const key of Object.keys(sessionStorage)) {
   if (key.startsWith(prefix) && key !== store && JSON.parse(sessionStorage[key]).sent) sessionStorage.removeItem(key);
 }
-if (form && document.querySelector("[form=market_form][name=_save]")) {
+if (form && (form.dataset.kept !== undefined || document.querySelector("[form=market_form][name=_save]"))) {
   const {values} = JSON.parse(sessionStorage.getItem(store) || '{"values": {}}');
-  const lost = Object.entries(values).some(([name, value]) => form.elements[name] && form.elements[name].value !== value);
+  const lost = Object.entries(values).some(([name, value]) => form.elements[name]?.value !== value);
   if (lost && !form.querySelector(".errors, .errornote")) offer(values);
   else sessionStorage.removeItem(store);
   form.addEventListener("input", () => keep(false));

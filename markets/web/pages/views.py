@@ -79,6 +79,7 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
         "resolution": next((r for r in found.resolutions.all() if r.reversed_at is None), None),
         "corrections": history.corrections(found.pk),
         "cancelled": history.cancellation(found),
+        "taken_back": history.taken_back(found),
         **_proposal(request, found),
     }
     return render(request, "markets/detail.html", context)
@@ -93,7 +94,10 @@ def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:
     open_for = proposal.review_until > timezone.now() and user.pk is not None
     return {
         "proposal": proposal,
-        "can_object": open_for and settlement.held_by(user.pk or 0, market),
+        "open_for": proposal.review_until > timezone.now(),
+        "can_object": open_for
+        and settlement.held_by(user.pk or 0, market)
+        and not proposal.objections.filter(trader_id=user.pk).exists(),
         "objections": proposal.objections.count(),
     }
 
