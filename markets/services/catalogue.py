@@ -235,14 +235,12 @@ def _apply_outcomes(market: Market, after: list[tuple[str, int]]) -> list[tuple[
 def _with_priors(
     market: Market, drafts: Sequence[text.OutcomeDraft]
 ) -> Sequence[text.OutcomeDraft]:
-    """Return the drafts of a market that has opened: a probability that is absent is unchanged."""
+    """Return the drafts of a market that has opened: labels alone leave the priors unchanged."""
     rows = list(market.outcomes.all())
-    if len(rows) != len(drafts):
+    if len(rows) != len(drafts) or any(draft.probability is not None for draft in drafts):
         return drafts
-    return [
-        text.OutcomeDraft(draft.label, row.probability) if draft.probability is None else draft
-        for row, draft in zip(rows, drafts, strict=True)
-    ]
+    pairs = zip(drafts, rows, strict=True)
+    return [text.OutcomeDraft(draft.label, row.probability) for draft, row in pairs]
 
 
 def _add_outcomes(market: Market, outcomes: Sequence[tuple[str, int]]) -> None:
