@@ -16,7 +16,7 @@ from markets.domain.amounts import to_text
 from markets.models import Account, ApiKey, Market, Notification, Position, Posting, Trade
 from markets.selectors import portfolio
 
-LINK = "text-primary-600 dark:text-primary-500"
+LINK = "text-primary-600 dark:text-primary-400"
 MOST_SEARCHED = 2_000  # rows of one person
 
 

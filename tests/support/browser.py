@@ -128,7 +128,7 @@ def begin(page: Page, move: str) -> None:
     if menu.is_visible():
         menu.click()
     page.get_by_role("link", name=move, exact=True).click()
-    page.wait_for_url(f"**/{move.split()[0].lower()}/")
+    page.wait_for_url(f"**/{move.split(maxsplit=1)[0].lower()}/")
 
 
 def picture(page: Page, name: str) -> None:

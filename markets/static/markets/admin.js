@@ -52,13 +52,23 @@ if (form && group && probabilities().length) {
   sayProbabilities();
 }
 
+// The search field of a list that completes itself is named as the field is
+
+window.addEventListener("load", () => {
+  for (const search of document.querySelectorAll(".select2-search__field")) {
+    const select = search.closest(".select2")?.previousElementSibling;
+    const label = select && document.querySelector(`label[for="${select.id}"]`);
+    if (label) search.setAttribute("aria-label", label.textContent.trim());
+  }
+});
+
 // Texts as viewers will see them
 
 for (const name of ["description", "resolution_criteria"]) {
   const area = form?.elements[name];
   if (area?.tagName !== "TEXTAREA") continue;
   const shown = element("div", "", {className: "prose border border-base-200 rounded-default p-3 mt-2 dark:border-base-800", hidden: true});
-  const button = element("button", "Preview", {type: "button", className: "text-primary-600 dark:text-primary-500 cursor-pointer mt-2"});
+  const button = element("button", "Preview", {type: "button", className: "text-primary-600 dark:text-primary-400 cursor-pointer mt-2"});
   button.addEventListener("click", async () => {
     const sent = new FormData();
     sent.set("text", area.value);
@@ -90,7 +100,7 @@ function keep(sent) {
 
 function offer(values) {
   const place = element("div", "You typed something here that was not saved.", {role: "alert", className: "mb-6 p-3 border border-base-200 rounded-default dark:border-base-800 flex flex-row flex-wrap gap-3"});
-  const restore = element("button", "Put it back", {type: "button", className: "text-primary-600 dark:text-primary-500 cursor-pointer"});
+  const restore = element("button", "Put it back", {type: "button", className: "text-primary-600 dark:text-primary-400 cursor-pointer"});
   const discard = element("button", "Discard it", {type: "button", className: "cursor-pointer"});
   restore.addEventListener("click", () => {
     for (const [name, value] of Object.entries(values)) {
