@@ -1,5 +1,6 @@
 """Operations on many markets: chosen in their list, confirmed on a page, run as a job."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
@@ -78,8 +79,12 @@ class BulkPage(ConfirmedPage):
     def blocked(self) -> str:
         return "" if self.job.state == Job.State.PROPOSED else "This was confirmed already."
 
+    @cached_property
+    def plan(self) -> tuple[int, Counter[str]]:
+        return bulk.plan(self.job)
+
     def basis(self) -> str:
-        allowed, others = bulk.plan(self.job)
+        allowed, others = self.plan
         return f"{allowed} {sorted(others.items())}"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -105,8 +110,7 @@ class BulkPage(ConfirmedPage):
 
     def _parameters(self, form: Any) -> dict[str, Any]:
         """Return the values of the form as the job stores them."""
-        given = form.cleaned_data if form.is_bound else {}  # a form without a field is not sent
-        values = {name: value for name, value in given.items() if name != "word"}
+        values = {name: value for name, value in form.cleaned_data.items() if name != "word"}
         if "category" in values:
             values["category"] = values["category"] and values["category"].slug
         if "tags" in values:
@@ -114,7 +118,7 @@ class BulkPage(ConfirmedPage):
         return values
 
     def preview(self, form: Any) -> dict[str, Any]:
-        allowed, others = bulk.plan(self.job)
+        allowed, others = self.plan
         return {
             "operation": self.operation,
             "allowed": allowed,

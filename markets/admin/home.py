@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -18,7 +17,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from markets.admin.base import StaffRequest
 from markets.admin.navigation import AWAITING, list_of, row_of, sees, shown_count
-from markets.domain.amounts import MICRO, to_percent
+from markets.domain.amounts import to_money, to_percent
 from markets.domain.permissions import Permission, may
 from markets.models import Account, AuditRun, Event, Job, Market, Proposal, Report, Trade
 from markets.presenters.chart import Bar, bar_chart
@@ -85,7 +84,7 @@ def _awaiting(_request: StaffRequest, market: Market, now: datetime) -> Row:
     closed = market.close_at or market.updated_at
     days = (now - closed).days
     waits = f"{days} day{'' if days == 1 else 's'}" if days > 0 else "today"
-    outcome, price = max(market.priced(), key=lambda priced: priced[1])
+    outcome, price = market.leader()
     note = f"{outcome.label} at {to_percent(price)} · closed {_moment(closed)}"
     return Row(market.name, row_of(market), note, waits, "warning" if days >= LONG_DAYS else "")
 
@@ -145,6 +144,15 @@ def _unhandled_query(now: datetime) -> str:
     return urlencode({"pending__exact": 1, "at__lt": late.isoformat()})
 
 
+def _reviews() -> list[Section]:
+    """Return the section of proposed resolutions, where two people resolve a market."""
+    if settings.RESOLUTION_REVIEW_HOURS is None:
+        return []
+    empty = "No resolution waits for another person's approval."
+    source = Source("proposed", Market, lambda _now: AWAITING, _proposed)
+    return [Section("Resolutions to approve", empty, (source,))]
+
+
 def _sections() -> list[Section]:
     """Return the sections, still without rows. A further kind of job is one more source."""
     return [
@@ -153,11 +161,7 @@ def _sections() -> list[Section]:
             "Nothing waits for a resolution.",
             (Source("awaiting", Market, lambda _now: AWAITING, _awaiting),),
         ),
-        Section(
-            "Resolutions to approve",
-            "No resolution waits for another person's approval.",
-            (Source("proposed", Market, lambda _now: AWAITING, _proposed),),
-        ),
+        *_reviews(),
         Section(
             "Closing within 24 hours",
             "Nothing closes within 24 hours.",
@@ -191,8 +195,6 @@ def sections(request: StaffRequest, now: datetime) -> list[Section]:
     """Return the sections that the person may see, each with its first rows."""
     shown = []
     for section in _sections():
-        if section.title == "Resolutions to approve" and settings.RESOLUTION_REVIEW_HOURS is None:
-            continue
         seen = tuple(source for source in section.sources if sees(request, source.model))
         if seen:
             section.sources = seen
@@ -215,11 +217,6 @@ class Figure(NamedTuple):
     address: str
 
 
-def _rounded(amount: int) -> str:
-    """Return credits to read at a glance, such as `12,345.68`; the list has them exactly."""
-    return f"{Decimal(amount) / MICRO:,.2f}"
-
-
 def money(request: StaffRequest) -> dict[str, Any]:
     """Return the last audit, and for who sees accounts what it counted."""
     if not sees(request, AuditRun):
@@ -238,7 +235,7 @@ def money(request: StaffRequest) -> dict[str, Any]:
     )
     if sees(request, Account):
         found["figures"] = [
-            Figure(title, _rounded(sign * amount), f"{list_of(Account)}?kind__exact={kind}")
+            Figure(title, to_money(sign * amount), f"{list_of(Account)}?kind__exact={kind}")
             for title, amount, sign, kind in held
             if amount is not None
         ]
@@ -266,7 +263,7 @@ def charts(request: StaffRequest, now: datetime) -> dict[str, Any]:
 
     shown = [
         chart("Trades", "trades", lambda count: f"{count:,}"),
-        chart("Volume in credits", "volume", _rounded),
+        chart("Volume in credits", "volume", to_money),
         chart("Active traders", "traders", lambda count: f"{count:,}"),
     ]
     return {

@@ -1,4 +1,5 @@
-"""The form of a market and its outcomes. It says whose newer save a field would overwrite."""
+"""The form of a market and its outcomes. If somebody else has
+saved a field meanwhile, it says who, when and what."""
 
 import json
 from collections.abc import Callable, Collection

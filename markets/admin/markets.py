@@ -38,6 +38,11 @@ from markets.services.catalogue import MarketChanges
 LIQUIDITY = amount("liquidity", "Liquidity")
 
 
+_QUEUES = {
+    "awaiting": "Awaiting resolution", "closing": "Closing within a day", "drafts": "Drafts"
+}  # fmt: skip
+
+
 class QueueFilter(admin.SimpleListFilter):
     """What waits for staff. The tabs above the list lead here."""
 
@@ -45,17 +50,12 @@ class QueueFilter(admin.SimpleListFilter):
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("awaiting", "Awaiting resolution"),
-            ("closing", "Closing within a day"),
-            ("drafts", "Drafts"),
-        ]
+        return list(_QUEUES.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Market]) -> QuerySet[Market]:
-        queue = workqueue.QUEUES.get(self.value() or "")
-        if queue is None:
+        if self.value() not in _QUEUES:
             return queryset
-        waiting = queue(timezone.now()).order_by().values("pk")
+        waiting = workqueue.QUEUES[self.value() or ""](timezone.now()).order_by().values("pk")
         return queryset.filter(pk__in=waiting).order_by("close_at", "pk")
 
 
@@ -189,8 +189,7 @@ class MarketAdmin(Exporting, ServiceAdmin):
         if isinstance(market, Market):
             context["market"], context["prices"] = market, market.priced()
             context["status_colour"] = STATUS_COLOURS[market.status]
-            standing = [r for r in market.resolutions.all() if r.reversed_at is None]
-            context["resolution"] = standing[0] if standing else None
+            context["resolution"] = market.standing_resolution()
             context["settled"] = market.status not in lifecycle.UNSETTLED
             context["timeline"] = timeline.entries(market)
             context["trades"] = timeline.newest_trades(market)
@@ -207,11 +206,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
 
     @admin.display(description="Leading outcome")
     def prices(self, market: Market) -> str:
-        for resolution in market.resolutions.all():
-            if resolution.reversed_at is None:
-                pays = (f"{p.outcome} {to_percent(p.weight)}" for p in resolution.payouts.all())
-                return f"Came true: {', '.join(pays)}"
-        outcome, price = max(market.priced(), key=lambda pair: pair[1])
+        if resolution := market.standing_resolution():
+            pays = (f"{p.outcome} {to_percent(p.weight)}" for p in resolution.payouts.all())
+            return f"Came true: {', '.join(pays)}"
+        outcome, price = market.leader()
         return format_html(
             '<progress max="100" value="{}" aria-label="{}: {}"></progress> {} {}',
             price / 10_000, outcome.label, to_percent(price), to_percent(price), outcome.label,

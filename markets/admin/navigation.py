@@ -177,7 +177,7 @@ def search(request: HttpRequest, text: str) -> list[SearchResult]:
 
 
 def _pages(request: HttpRequest, text: str) -> list[SearchResult]:
-    """Return the pages whose title differs from their model's name, which Unfold looks through."""
+    """Return the entries with a title of their own; Unfold finds models by their names."""
     return [
         SearchResult(entry.text, group, entry.address, entry.icon)
         for group, entries in visible(request).items()

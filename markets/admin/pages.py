@@ -59,7 +59,7 @@ class ConfirmedPage(UnfoldModelAdminViewMixin, FormView):
         raise NotImplementedError
 
     def subject(self) -> Model | None:
-        """Return the row in whose history it is written, if the page is about one."""
+        """Return the row that the page is about; its history will say what was done."""
         return None
 
     def get_success_url(self) -> str:

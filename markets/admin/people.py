@@ -162,7 +162,7 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
 
     @staticmethod
     def _outranks(request: HttpRequest, user: Any) -> bool:
-        """Return whether the user is no other member of staff, whose rights a password gives."""
+        """Return whether the caller may edit the user, whose rights a new password would give."""
         return user in {None, request.user} or outranks(request.user, user)
 
     # --- columns ---

@@ -10,7 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, WorkAdmin, asks
+from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, WorkAdmin, asks, is_id
 from markets.domain.errors import NotFound, Refused
 from markets.domain.permissions import Permission, may
 from markets.models import Report
@@ -50,7 +50,7 @@ class ReportAdmin(WorkAdmin, ServiceAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not object_id.isdecimal():
+        if not is_id(object_id):
             raise Http404
         try:
             report = retry_report(report_id=int(object_id), now=timezone.now())

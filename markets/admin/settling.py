@@ -24,7 +24,7 @@ from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid
 from markets.domain.orders import Reversal
 from markets.domain.permissions import Permission, may
-from markets.models import Market, Status
+from markets.models import Market, Proposal, Status
 from markets.selectors import settlement
 from markets.services import lifecycle, proposals, resolution
 
@@ -54,6 +54,10 @@ class MarketPage(ConfirmedPage):
         if market is None:
             raise Http404
         return market
+
+    @cached_property
+    def proposal(self) -> Proposal | None:
+        return settlement.open_proposal(self.market)
 
     def subject(self) -> Market:
         return self.market
@@ -103,11 +107,11 @@ class ResolveForm(forms.Form):
 
     def __init__(self, *args: Any, market: Market, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        weights = {f"weight_{outcome.pk}": outcome for outcome in market.outcomes.all()}
-        self.weights = list(weights)
-        for name, outcome in weights.items():
+        labels = {f"weight_{outcome.pk}": outcome.label for outcome in market.outcomes.all()}
+        self.weights, self.labels = list(labels), list(labels.values())
+        for name, label in labels.items():
             self.fields[name] = forms.DecimalField(
-                label=f"A share of {outcome.label} pays", required=False, min_value=0, max_value=1,
+                label=f"A share of {label} pays", required=False, min_value=0, max_value=1,
                 decimal_places=6, widget=UnfoldAdminDecimalFieldWidget(attrs={"data-weight": ""}),
             )  # fmt: skip
         self.order_fields([*self.weights, "evidence_url", "note", "known_at"])
@@ -152,12 +156,8 @@ class ResolveForm(forms.Form):
         even = (Decimal(1) / count).quantize(Decimal("0.000001"), ROUND_DOWN)
         last = 1 - even * (count - 1)
         whole = [["1" if i == j else "0" for j in range(count)] for i in range(count)]
-        labels = [
-            str(self.fields[name].label).removeprefix("A share of ").removesuffix(" pays")
-            for name in self.weights
-        ]
         evenly = [*[f"{even.normalize():f}"] * (count - 1), f"{last.normalize():f}"]
-        return [*zip(labels, whole, strict=True), ("Split evenly", evenly)]
+        return [*zip(self.labels, whole, strict=True), ("Split evenly", evenly)]
 
 
 def _two_people() -> bool:
@@ -223,13 +223,13 @@ class ProposePage(ResolvePage):
 
     @classmethod
     def fits(cls, market: Market) -> bool:
-        fitting = market.status in cls.starts and proposals.open_proposal(market) is None
+        fitting = market.status in cls.starts and settlement.open_proposal(market) is None
         return fitting and _two_people()
 
     def blocked(self) -> str:
         if not _two_people():
             return "One person resolves a market here: resolve it."
-        if proposals.open_proposal(self.market):
+        if self.proposal:
             return "A resolution is proposed already: approve or reject that one."
         return MarketPage.blocked(self)
 
@@ -250,27 +250,25 @@ class ApprovePage(MarketPage):
 
     @classmethod
     def fits(cls, market: Market) -> bool:
-        return super().fits(market) and proposals.open_proposal(market) is not None
+        return super().fits(market) and settlement.open_proposal(market) is not None
 
     def blocked(self) -> str:
-        proposal = proposals.open_proposal(self.market)
-        if proposal is None:
+        if self.proposal is None:
             return "No resolution of this market is proposed."
-        return proposals.why_not(proposal, self.request.user, timezone.now())
+        return proposals.why_not(self.proposal, self.request.user, timezone.now())
 
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Show the proposal also to who cannot approve it now."""
-        if self.blocked() and proposals.open_proposal(self.market):
+        if self.blocked() and self.proposal:
             form = self.get_form()
             return self.show(form, previewing=True, **self.preview(form))
         return super().get(request, *args, **kwargs)
 
     def preview(self, form: Any) -> dict[str, Any]:
-        proposal = proposals.open_proposal(self.market)
-        if proposal is None:
+        if self.proposal is None:
             raise Http404
-        weights = proposals.weights_of(proposal)
-        return outcome_of(self.market, weights, vars(proposal)) | {"proposal": proposal}
+        weights = proposals.weights_of(self.proposal)
+        return outcome_of(self.market, weights, vars(self.proposal)) | {"proposal": self.proposal}
 
     def act(self, form: Any) -> str:
         proposals.approve(**self.who())
@@ -321,7 +319,8 @@ class UnresolvePage(MarketPage):
         return form
 
     def basis(self) -> str:
-        """Return also what is lacking: traders spend it elsewhere, without an event here."""
+        """Return the market's `seq` and the credits that are lacking: a trader who spends credits
+        in another market leaves no event in this one."""
         return f"{self.market.seq} {sum(self.reversal.lacking.values())}"
 
     @cached_property

@@ -4,6 +4,7 @@
 """
 
 import re
+from decimal import Decimal
 from typing import Final
 
 MICRO: Final = 1_000_000
@@ -17,6 +18,11 @@ def to_text(micro: int) -> str:
     whole, part = divmod(abs(micro), MICRO)
     fraction = f"{part:06d}".rstrip("0")
     return ("-" if micro < 0 else "") + str(whole) + (f".{fraction}" if fraction else "")
+
+
+def to_money(micro: int) -> str:
+    """Return an amount to read at a glance, `12,345.68`; ledgers show all six places."""
+    return f"{Decimal(micro) / MICRO:,.2f}"
 
 
 def to_percent(price: int) -> str:

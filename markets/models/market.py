@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -15,6 +16,9 @@ from markets.domain.amounts import MICRO, to_text
 from markets.domain.limits import DEFAULT_LIQUIDITY, NAME_LENGTH, SLUG_LENGTH
 from markets.domain.pricing import Book
 from markets.models.fields import USER, check, unique
+
+if TYPE_CHECKING:
+    from markets.models.resolution import Resolution
 
 
 class Shelf(models.Model):
@@ -177,6 +181,14 @@ class Market(models.Model):
         outcomes = list(self.outcomes.all())
         prior, sold = [o.probability for o in outcomes], [o.shares for o in outcomes]
         return list(zip(outcomes, Book(prior, sold, self.liquidity).prices(), strict=True))
+
+    def leader(self) -> tuple[Outcome, int]:
+        """Return the outcome with the highest price, and the price."""
+        return max(self.priced(), key=lambda pair: pair[1])
+
+    def standing_resolution(self) -> Resolution | None:
+        """Return the resolution that is not reversed, from the prefetched ones if there are any."""
+        return next((r for r in self.resolutions.all() if r.reversed_at is None), None)
 
     def price_texts(self) -> dict[str, str]:
         """Return decimal strings by outcome id."""

@@ -43,7 +43,7 @@ def present_market(market: Market) -> dict[str, Any]:
 
 def _resolution(market: Market) -> dict[str, Any] | None:
     """Return the resolution that stands."""
-    standing = next((r for r in market.resolutions.all() if r.reversed_at is None), None)
+    standing = market.standing_resolution()
     return (
         standing
         if standing is None

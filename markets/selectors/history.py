@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from markets.domain.errors import Invalid
 from markets.domain.event_types import EventType
-from markets.models import Candle, Event, Market, Outcome, Proposal, Status, Trade
+from markets.models import Candle, Event, Market, Outcome, Status, Trade
 from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
@@ -57,13 +57,6 @@ def taken_back(market: Market) -> Event | None:
         return None
     ends = [EventType.UNRESOLVED, EventType.WITHDRAWN]
     return market.events.filter(type__in=ends).order_by("-seq").first()
-
-
-def proposal(market: Market) -> Proposal | None:
-    """Return the resolution that waits for another person's approval."""
-    if market.status != Status.CLOSED:
-        return None
-    return market.proposals.filter(decided_at=None).first()
 
 
 def trades(market_id: int) -> QuerySet[Trade]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.contrib.auth import get_user_model
 from django.db.models import Sum
 
-from markets.models import Market, Position
+from markets.models import Market, Position, Proposal, Status
 
 SHOWN = 10  # of the largest winners and losers
 
@@ -55,6 +55,13 @@ def names(user_ids: list[int]) -> dict[int, str]:
     """Return user names by user id."""
     users = get_user_model()._default_manager.filter(pk__in=user_ids)
     return dict(users.values_list("pk", "username"))
+
+
+def open_proposal(market: Market) -> Proposal | None:
+    """Return the proposed resolution that waits for a decision. Only a closed market has one."""
+    if market.status != Status.CLOSED:
+        return None
+    return market.proposals.filter(decided_at=None).select_related("proposed_by").first()
 
 
 def held_by(user_id: int, market: Market) -> list[Position]:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Count, F, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -127,9 +127,8 @@ def propose(
 def plan(job: Job) -> tuple[int, Counter[str]]:
     """Return how many markets allow the operation now, and how many others by their status."""
     starts = OPERATIONS[job.operation].starts
-    statuses = Counter(
-        Market.objects.filter(pk__in=job.market_ids).values_list("status", flat=True)
-    )
+    chosen = Market.objects.filter(pk__in=job.market_ids).order_by()
+    statuses = Counter(dict(chosen.values_list("status").annotate(Count("pk"))))
     allowed = sum(statuses.pop(status, 0) for status in starts)
     return allowed, statuses
 

@@ -13,7 +13,8 @@ from markets.domain.amounts import to_micro, to_text
 from markets.domain.errors import AlreadyDone, Forbidden, IllegalTransition, Invalid, NotFound
 from markets.domain.time import time_text
 from markets.events.payloads import Proposed, Withdrawn
-from markets.models import Market, Objection, Position, Proposal, Status
+from markets.models import Market, Objection, Proposal, Status
+from markets.selectors import settlement
 from markets.services import lifecycle, resolution
 
 OBJECTION_LENGTH = 1000
@@ -36,7 +37,7 @@ def propose(
         if market.status != Status.CLOSED:
             raise IllegalTransition("propose to resolve", market.status, [Status.CLOSED])
         resolution.check_known(known_at, now)
-        if open_proposal(market) is not None:
+        if settlement.open_proposal(market) is not None:
             raise Invalid(note="A resolution is proposed already: approve or reject that one.")
         paying = resolution.paying_weights(market, weights)
         payouts = [{"outcome_id": pk, "weight": to_text(w)} for pk, w in paying.items()]
@@ -61,17 +62,11 @@ def propose(
     return proposal
 
 
-def open_proposal(market: Market) -> Proposal | None:
-    """Return the proposal that waits for a decision."""
-    return market.proposals.filter(decided_at=None).select_related("proposed_by").first()
-
-
 def why_not(proposal: Proposal, actor: AbstractBaseUser, now: datetime) -> str:
     """Return why a person cannot approve a proposal now; nothing if they can."""
     if proposal.proposed_by_id == actor.pk:
         return "You proposed this resolution yourself: another person approves it."
-    held = Position.objects.filter(market_id=proposal.market_id, trader_id=actor.pk, shares__gt=0)
-    if held.exists():
+    if settlement.held_by(actor.pk, proposal.market):
         return "You hold shares in this market: a person without shares approves it."
     if now < proposal.review_until:
         return f"Holders can object until {proposal.review_until:%d %b %H:%M UTC}."
@@ -115,7 +110,7 @@ def reject(
     """End a proposal without resolving; the market stays closed. Raise NotFound, Busy, Invalid."""
     with transaction.atomic(durable=True):
         market = lifecycle.lock(market_id, expected_seq=expected_seq)
-        if open_proposal(market) is None:
+        if settlement.open_proposal(market) is None:
             raise NotFound("proposed resolution of market", market_id)
         resolution.decide(market, actor, now, approved=False)
         events.record(market, Withdrawn(note=text.body("note", note)), actor=actor, now=now)
@@ -131,8 +126,7 @@ def object_to(*, market_id: int, trader: AbstractBaseUser, now: datetime, said: 
     proposal = _open(market_id)
     if now >= proposal.review_until:
         raise Forbidden("The time for objections has passed.")
-    held = Position.objects.filter(market_id=market_id, trader_id=trader.pk, shares__gt=0)
-    if not held.exists():
+    if not settlement.held_by(trader.pk, proposal.market):
         raise Forbidden("Only people who hold shares in this market can object.")
     try:
         with transaction.atomic(durable=True):

@@ -10,6 +10,7 @@ from markets.domain import amounts
 register = template.Library()
 register.filter("percent", amounts.to_percent)
 register.filter("credits", amounts.to_text)
+register.filter("money", amounts.to_money)
 
 _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
     ["linkify", "table", "strikethrough"]
@@ -36,12 +37,6 @@ def markdown(text: str) -> SafeString:
         link_rel="nofollow noopener",
     )
     return mark_safe(clean)  # noqa: S308  (cleaned on the line above)
-
-
-@register.filter
-def money(micro: int) -> str:
-    """Return credits or shares with two places, for reading; ledgers show all six."""
-    return f"{micro / amounts.MICRO:,.2f}"
 
 
 @register.filter

@@ -76,7 +76,7 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
         hot.share(request, found.pk)
     context = {
         "market": found,
-        "resolution": next((r for r in found.resolutions.all() if r.reversed_at is None), None),
+        "resolution": found.standing_resolution(),
         "corrections": history.corrections(found.pk),
         "cancelled": history.cancellation(found),
         "taken_back": history.taken_back(found),
@@ -87,17 +87,17 @@ def _market(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:
     """Return the context of a proposed resolution, and whether the viewer can object to it."""
-    proposal = history.proposal(market)
+    proposal = settlement.open_proposal(market)
     if proposal is None:
         return {}
-    user = request.user
-    open_for = proposal.review_until > timezone.now() and user.pk is not None
+    in_time, user_id = proposal.review_until > timezone.now(), request.user.pk
     return {
         "proposal": proposal,
-        "open_for": proposal.review_until > timezone.now(),
-        "can_object": open_for
-        and settlement.held_by(user.pk or 0, market)
-        and not proposal.objections.filter(trader_id=user.pk).exists(),
+        "open_for": in_time,
+        "can_object": in_time
+        and user_id is not None
+        and settlement.held_by(user_id, market)
+        and not proposal.objections.filter(trader_id=user_id).exists(),
         "objections": proposal.objections.count(),
     }
 
