@@ -216,3 +216,8 @@ def test_a_second_account_for_one_person_is_refused(staff, bob):
     page = staff.post("/admin/markets/account/add/", {"username": "bob"})
     assert "bob has an account already" in words(page)
     assert Account.objects.filter(user=bob).count() == 1
+
+
+@pytest.mark.parametrize("queue", ["failed_reports", "unhandled", "nonsense", ""])
+def test_a_queue_of_something_else_filters_no_markets(staff, market, queue):
+    assert market.name in words(staff.get("/admin/markets/market/", {"queue": queue}))
