@@ -27,7 +27,7 @@ from markets.services import ledger, trade_sql
 def quote(*, market: Market, order: Order, now: datetime) -> Quote:
     """Return what the order would do now, whatever the trader's balance and shares.
 
-    Raise Invalid, MarketNotActive, InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    Raise MarketNotActive and the errors of `orders.price`.
     """
     order.check()
     orders.check_open(market.status, market.close_at, now)
