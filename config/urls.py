@@ -5,9 +5,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from markets.web.api.root import api
-from markets.web.pages.views import nothing_here
+from markets.web.pages.errors import nothing_here
 
-handler500 = "markets.web.pages.views.server_error"
+handler500 = "markets.web.pages.errors.server_error"
 
 urlpatterns = [
     path("api/v1/", api.urls),
