@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from markets.domain import errors
-from markets.domain.amounts import MICRO
+from markets.domain.amounts import MICRO, to_text
 from markets.domain.orders import Order
 from markets.domain.pricing import worst_loss
 from markets.models import Account, JournalEntry, Position
@@ -114,6 +114,24 @@ def test_every_trade_is_an_event_that_says_all_but_whose_it_was(market, bob):
     assert message["prices"] == {str(yes.pk): "0.731059", str(no.pk): "0.268941"}
     assert (message["trade_id"], message["shares"], message["side"]) == (bought.pk, "100", "buy")
     assert "bob" not in str(message)
+
+
+def test_a_trades_message_tells_the_markets_figures_after_it(market, bob, alice):
+    yes, no = yes_no(market)
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trading.events, "recorded", lambda message, **_: told.append(message))
+        trade(bob, market, order(yes, shares=100 * MICRO))
+        trade(alice, market, order(no, shares=10 * MICRO))
+        trade(bob, market, order(yes, "sell", shares=40 * MICRO))
+        for outcome, shares in ((yes, "60"), (no, "10")):
+            outcome.refresh_from_db()
+            last = [message for message in told if message["outcome_id"] == outcome.pk][-1]
+            assert last["outcome_shares"] == to_text(outcome.shares) == shares
+    market.refresh_from_db()
+    assert (told[-1]["volume"], told[-1]["shares"]) == (to_text(market.volume), "40")
+    assert [(one["trade_count"], one["trader_count"]) for one in told] == [(1, 1), (2, 2), (3, 2)]
+    assert told == [present_event(event) for event in market.events.filter(type="trade")]
 
 
 def test_the_same_order_again_gives_the_first_result(market, bob):
