@@ -87,9 +87,8 @@ def step_path(prices: Sequence[int], seconds: int) -> str:
     ys = [MILLE - (price + 500) // 1000 for price in prices]
     steps = [f"M0 {ys[0]}"]
     last = max(1, len(ys) - 1)
-    for i in range(1, len(ys)):
-        if ys[i] != ys[i - 1]:
-            steps.append(f"H{seconds * i // last}V{ys[i]}")
+    moved = (i for i in range(1, len(ys)) if ys[i] != ys[i - 1])
+    steps.extend(f"H{seconds * i // last}V{ys[i]}" for i in moved)
     return "".join(steps) + f"H{seconds}"
 
 
@@ -135,7 +134,11 @@ class Chart(NamedTuple):
         """Return such as `Yes, 38% to 46%`."""
         return "; ".join(
             _("%(outcome)s, %(first)s to %(last)s")
-            % {"outcome": line.label, "first": to_percent(line.first), "last": to_percent(line.last)}
+            % {
+                "outcome": line.label,
+                "first": to_percent(line.first),
+                "last": to_percent(line.last),
+            }
             for line in self.lines
         )
 

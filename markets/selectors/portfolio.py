@@ -23,14 +23,15 @@ def balance(user: AbstractBaseUser) -> int:
     return _balance(user) or 0
 
 
-def spendable(user: AbstractBaseUser) -> int:
+def spendable(user: AbstractBaseUser | AnonymousUser) -> int:
     """Return `balance`, or the starting grant before the first trade opens an account."""
     balance = _balance(user)
     return settings.STARTING_GRANT if balance is None else balance
 
 
-def _balance(user: AbstractBaseUser) -> int | None:
-    return Account.objects.filter(user_id=user.pk).values_list("balance", flat=True).first()
+def _balance(user: AbstractBaseUser | AnonymousUser) -> int | None:
+    found = Account.objects.filter(user=user.pk or 0)
+    return found.values_list("balance", flat=True).first()
 
 
 def positions(user: AbstractBaseUser) -> QuerySet[Position]:
@@ -78,6 +79,11 @@ class Held(NamedTuple):
     positions: list[Position]  # with shares
     paid: int  # micro-credits, by the resolution
     cost: int  # micro-credits: all purchases less all sales
+
+    @property
+    def profit(self) -> int:
+        """Return what a resolution earned, in micro-credits."""
+        return self.paid - self.cost
 
 
 def in_market(user: AbstractBaseUser | AnonymousUser, market: Market) -> Held | None:

@@ -121,21 +121,24 @@ def is_fetched(request: HttpRequest) -> bool:
 def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
     """Return the panel with what somebody has typed, and with a quote if that is an order."""
     panel = _empty(request, market, data)
-    if panel.closed or not (panel.amount or panel.chance):
+    if not (panel.amount or panel.chance):
         return panel
+    if panel.closed:
+        return replace(panel, problem=panel.closed)
     try:
         order = _order(panel)
         quote = trading.quote(market=market, order=order, now=timezone.now())
         return replace(panel, order=order, quote=quote, problem=_obstacle(panel, order, quote))
-    except Mistake as mistake:
-        return replace(panel, problem=str(mistake))
-    except PriceOutOfRange:
-        said = _("That would take the price too far: try a smaller amount.")
-        return replace(panel, problem=said)
-    except InsufficientShares:
-        return replace(panel, problem=_held(panel.chosen))
-    except Refused as refusal:
-        return replace(panel, problem=str(refusal))
+    except (Mistake, Refused) as refusal:
+        return replace(panel, problem=_sentence(refusal, panel))
+
+
+def _sentence(refusal: Exception, panel: Panel) -> str:
+    if isinstance(refusal, PriceOutOfRange):
+        return _("That would take the price too far: try a smaller amount.")
+    if isinstance(refusal, InsufficientShares):
+        return _held(panel.chosen)
+    return str(refusal)
 
 
 def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:

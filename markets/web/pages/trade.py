@@ -36,10 +36,16 @@ def _trade(request: HttpRequest, found: Market) -> HttpResponse:
         return _to_sign_in(request, found, wanted)
     if wanted.order is None or wanted.problem:
         return _show(request, found, wanted)
-    moved = _moved(request, wanted)
-    asked = moved or ("" if request.POST.get("sure") else panel.question(wanted))
+    asked = _moved(request, wanted)
+    if not asked and not request.POST.get("sure"):
+        asked = panel.question(wanted)
     if asked:
         return _show(request, found, replace(wanted, question=asked))
+    return _place(request, found, wanted)
+
+
+def _place(request: HttpRequest, found: Market, wanted: panel.Panel) -> HttpResponse:
+    assert wanted.order
     try:
         made, new = trading.place_trade(
             market_id=found.pk,
@@ -91,9 +97,10 @@ def _moved(request: HttpRequest, wanted: panel.Panel) -> str:
 def _now_it_is(wanted: panel.Panel) -> str:
     if wanted.quote is None:
         return ""
-    price = to_percent(wanted.quote.before[wanted.quote.index])
-    said = _("It is %(price)s now. Buy anyway?") if wanted.buys else _("It is %(price)s now. Sell anyway?")
-    return said % {"price": price}
+    price = {"price": to_percent(wanted.quote.before[wanted.quote.index])}
+    if wanted.buys:
+        return _("It is %(price)s now. Buy anyway?") % price
+    return _("It is %(price)s now. Sell anyway?") % price
 
 
 def _other_order(request: HttpRequest, wanted: panel.Panel) -> panel.Panel:
