@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
+from django_redis.exceptions import ConnectionInterrupted
 
 from markets.caching.shared import ALL_MARKETS
 from markets.domain.errors import AlreadyDone, Busy, Invalid, NotFound, Refused
@@ -29,6 +30,8 @@ SORTS: Final = {
     "closing": "Closing soon",
     "volume": "Most traded",
 }
+# Redis: it counts who tries to sign in, and without the count nobody may try
+_UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, ConnectionInterrupted)
 
 
 @require_safe
@@ -128,8 +131,8 @@ def _object_to(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 if the database is down or busy, otherwise 500."""
-    if not isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Busy):
+    """Answer 503 if the database or Redis is down or busy, otherwise 500."""
+    if not isinstance(sys.exc_info()[1], _UNAVAILABLE):
         return defaults.server_error(request)
     response = render(request, "503.html", status=503, using=None)
     response["Retry-After"] = str(Busy.retry_after)
