@@ -3,13 +3,14 @@
 from django.urls import path
 
 from markets.web import operator
-from markets.web.pages import calendar, home, market, trade
+from markets.web.pages import calendar, home, market, settings, trade
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("markets/<slug:slug>", market.market, name="market"),
     path("markets/<slug:slug>/trade", trade.trade, name="trade"),
     path("markets/<slug:slug>/object", market.object_to, name="object_to"),
+    path("settings", settings.settings, name="settings"),
     path("calendar.ics", calendar.feed, name="calendar"),
     path("healthz", operator.healthz),
     path("readyz", operator.readyz),

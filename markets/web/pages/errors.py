@@ -1,6 +1,7 @@
 """The pages for what went wrong."""
 
 import sys
+from typing import Final
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -8,6 +9,8 @@ from django.shortcuts import render
 from django.views import defaults
 
 from markets.domain.errors import Busy
+
+WAIT_SECONDS: Final = 60  # the window of every limit that answers 429
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -22,3 +25,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def nothing_here(_request: HttpRequest, **_address: str) -> HttpResponse:
     """Answer 404 for a disabled address."""
     raise Http404
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """Answer 429 for too many attempts."""
+    response = render(request, "429.html", status=429)
+    response["Retry-After"] = str(WAIT_SECONDS)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """Answer 403 for a form without its token: an old page, or no cookies."""
+    return render(request, "403_csrf.html", status=403)
