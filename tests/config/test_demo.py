@@ -137,7 +137,7 @@ def test_the_demo_runs_keeps_its_data_and_ends_without_orphans(project, request)
     assert 0 < float(me["balance"]) != 1000, "the trader has traded"
     past = client.get("/api/v1/markets/?sort=volume").json()["items"][0]
     history = client.get(f"/api/v1/markets/{past['id']}/history").json()
-    assert len({json.dumps(point["prices"]) for point in history["points"]}) > 20
+    assert len({json.dumps(point["prices"]) for point in history["items"]}) > 20
     wait_for(lambda: traded(client) > 2000 and traded(client) != traded(client, wait=1), 30)
 
     count = """
