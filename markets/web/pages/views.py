@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_safe
-from django_redis.exceptions import ConnectionInterrupted
+from redis import RedisError
 
 from markets.caching.shared import ALL_MARKETS
 from markets.domain.errors import AlreadyDone, Busy, Invalid, NotFound, Refused
@@ -31,7 +31,7 @@ SORTS: Final = {
     "volume": "Most traded",
 }
 # Redis: it counts who tries to sign in, and without the count nobody may try
-_UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, ConnectionInterrupted)
+_UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, RedisError)
 
 
 @require_safe
