@@ -6,10 +6,10 @@ from django.views.generic import RedirectView
 
 from markets.web.accounts.views import SignUp
 from markets.web.api.root import api
-from markets.web.pages.views import nothing_here
+from markets.web.pages.errors import nothing_here
 
 handler429 = "markets.web.pages.errors.too_many"  # allauth looks it up here
-handler500 = "markets.web.pages.views.server_error"
+handler500 = "markets.web.pages.errors.server_error"
 
 urlpatterns = [
     path("api/v1/", api.urls),

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from markets.domain.amounts import to_text
+from markets.domain.amounts import to_percent, to_text
 
 
 class Refused(Exception):
@@ -144,6 +144,15 @@ class PriceOutOfRange(Refused):
     def __init__(self, low: int, high: int, would_be: int) -> None:
         bounds = f"between {to_text(low)} and {to_text(high)}"
         super().__init__(f"Prices here stay {bounds}; this would take it to {to_text(would_be)}.")
+
+
+class TargetReached(Refused):
+    """`price` in millionths."""
+
+    code = "target_reached"
+
+    def __init__(self, price: int) -> None:
+        super().__init__(f"The price is {to_percent(price)} already: there is nothing to trade.")
 
 
 class IdempotencyConflict(Refused):

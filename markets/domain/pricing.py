@@ -99,6 +99,15 @@ class Book:
         fewest = 1 + _last(lambda shares: self._proceeds(logs, shares) < amount, int(guess))
         return fewest if fewest <= LARGEST_AMOUNT else None
 
+    def shares_to_reach(self, outcome: int, price: int) -> int:
+        """The most shares that take the price to `price`, not past it: `b·|logit price - logit p|`.
+
+        They are bought if `price` (millionths) lies above the outcome's, and sold if below.
+        """
+        ln_p, ln_q = self._logs(outcome)
+        way = abs(log(price) - log(MICRO - price) - (ln_p - ln_q))
+        return _last(lambda shares: shares / self.liquidity <= way, int(self.liquidity * way))
+
 
 def _log_sum(a: float, b: float) -> float:
     """`ln(e^a + e^b)` without overflow."""

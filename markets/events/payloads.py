@@ -108,7 +108,11 @@ class Cancelled(StatusChanged):
 
 @dataclass(frozen=True, kw_only=True)
 class Traded(Payload):
-    """Shares were bought or sold; amounts as decimal strings. The trader is not named."""
+    """Shares were bought or sold; amounts as decimal strings. The trader is not named.
+
+    `outcome_shares` are the outcome's, and `volume` and the counts the market's, after the trade.
+    Events of older versions lack these four.
+    """
 
     kind = EventType.TRADE
     outcome_id: int
@@ -116,3 +120,7 @@ class Traded(Payload):
     shares: str
     cost: str
     average_price: str
+    outcome_shares: str
+    volume: str
+    trade_count: int
+    trader_count: int

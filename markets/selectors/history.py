@@ -1,5 +1,6 @@
 """Reads of the event log, of trades, and of prices over time."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -14,12 +15,15 @@ from markets.selectors.pages import Page, page
 
 MOST_CANDLES: Final = 5000
 
-# the close of the last candle that began before each moment: one index probe per moment
+# by outcome, the close of the last candle that began before each moment: an index probe for each
 _PRICES: Final = """
-SELECT moment, (SELECT close FROM markets_candle
-    WHERE outcome_id = %(outcome)s AND period = %(period)s AND start < moment
-    ORDER BY start DESC LIMIT 1)
-FROM unnest(%(moments)s::timestamptz[]) AS moment
+SELECT outcome, ARRAY(
+    SELECT (SELECT close FROM markets_candle
+        WHERE outcome_id = outcome AND period = %(period)s AND start < moment
+        ORDER BY start DESC LIMIT 1)
+    FROM unnest(%(moments)s::timestamptz[]) WITH ORDINALITY AS asked (moment, place)
+    ORDER BY place)
+FROM unnest(%(outcomes)s::bigint[]) AS outcome
 """
 
 
@@ -36,12 +40,6 @@ def event_page(
     log = Event.objects.all() if drafts else Event.objects.public()
     events = log.filter(market_id=market_id, seq__gt=after_seq)
     return page(events, order=["seq"], limit=limit, cursor=cursor)
-
-
-def corrections(market_id: int) -> list[Event]:
-    """Return the edits of a market with trades that carry a reason, oldest first."""
-    edits = Event.objects.public().filter(market_id=market_id, type=EventType.UPDATED)
-    return list(edits.filter(payload__has_key="reason").order_by("seq"))
 
 
 def cancellation(market: Market) -> Event | None:
@@ -70,6 +68,24 @@ class PricePoint(NamedTuple):
     prices: dict[int, int]
 
 
+def prices_at(
+    outcomes: Iterable[Outcome], moments: Sequence[datetime], *, period: int
+) -> dict[int, list[int]]:
+    """Return the prices (millionths) of each outcome at the moments, by its id, in one statement.
+
+    They are exact at the ends of candles of `period`, and later by less than one between them.
+    """
+    priors = {outcome.pk: outcome.probability for outcome in outcomes}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PRICES, {"outcomes": list(priors), "moments": list(moments), "period": period}
+        )
+        return {
+            pk: [priors[pk] if close is None else close for close in closes]
+            for pk, closes in cursor.fetchall()
+        }
+
+
 def prices_over_time(
     market: Market, *, start: datetime, end: datetime, points: int
 ) -> list[PricePoint]:
@@ -80,12 +96,7 @@ def prices_over_time(
     moments = [start + step * i for i in range(points)]
     hourly = step.total_seconds() >= Candle.Period.HOUR
     period = Candle.Period.HOUR if hourly else Candle.Period.MINUTE
-    found: dict[int, list[int]] = {}
-    with connection.cursor() as cursor:
-        for outcome in market.outcomes.all():
-            cursor.execute(_PRICES, {"outcome": outcome.pk, "period": period, "moments": moments})
-            prior, closes = outcome.probability, cursor.fetchall()
-            found[outcome.pk] = [prior if close is None else close for _, close in closes]
+    found = prices_at(market.outcomes.all(), moments, period=period)
     return [
         PricePoint(moment, {outcome_id: prices[i] for outcome_id, prices in found.items()})
         for i, moment in enumerate(moments)

@@ -11,7 +11,7 @@ so PostgreSQL keeps an updated row on its page and writes to no index (heap-only
 from typing import Final
 
 LOCK: Final = """
-SELECT status, close_at, liquidity, price_floor, seq
+SELECT status, close_at, liquidity, price_floor, seq, volume, trade_count, trader_count
 FROM markets_market WHERE id = %(market)s AND public FOR UPDATE
 """
 

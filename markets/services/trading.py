@@ -27,7 +27,7 @@ from markets.services import ledger, trade_sql
 def quote(*, market: Market, order: Order, now: datetime) -> Quote:
     """Return what the order would do now, whatever the trader's balance and shares.
 
-    Raise Invalid, MarketNotActive, InsufficientShares, TradeTooSmall, PriceOutOfRange.
+    Raise MarketNotActive and the errors of `orders.price`.
     """
     order.check()
     orders.check_open(market.status, market.close_at, now)
@@ -70,6 +70,9 @@ class LockedMarket(NamedTuple):
     liquidity: int  # micro-shares
     price_floor: int  # millionths
     seq: int
+    volume: int  # micro-credits
+    trade_count: int
+    trader_count: int
 
 
 def lock_market(market_id: int) -> LockedMarket:
@@ -127,6 +130,10 @@ def fill(
         shares=to_text(trade.shares),
         cost=to_text(trade.cost),
         average_price=to_text(priced.average_price),
+        outcome_shares=to_text(sold[priced.index] + bought),
+        volume=to_text(market.volume + priced.cost),
+        trade_count=market.trade_count + 1,
+        trader_count=market.trader_count + (not known_here),
     ).as_json()
     prices = {str(pk): to_text(price) for pk, price in zip(ids, priced.after, strict=True)}
     (trade.pk,) = _run(

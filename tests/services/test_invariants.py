@@ -76,11 +76,12 @@ class Exchange(RuleBasedStateMachine):
         who=st.integers(0, 2),
         which=st.integers(0, 4),
         side=st.sampled_from(["buy", "buy", "sell"]),
-        by=st.sampled_from(["shares", "amount"]),
+        by=st.sampled_from(["shares", "amount", "target_price"]),
         size=st.one_of(st.integers(-10, 10), st.integers(10_000, 10**8), st.integers(1, 10**15)),
     )
     def trade(self, market, who, which, side, by, size):
         outcomes = list(Market.objects.get(pk=market).outcomes.all())
+        size = size % MICRO if by == "target_price" else size
         order = Order(outcome_id=outcomes[which % len(outcomes)].pk, side=side, **{by: size})
         self.orders_made += 1
         key = f"{self.run}-{self.orders_made}"

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from markets.domain import errors
-from markets.domain.amounts import MICRO
+from markets.domain.amounts import MICRO, to_text
 from markets.domain.orders import Order
 from markets.domain.pricing import worst_loss
 from markets.models import Account, JournalEntry, Position
@@ -86,6 +86,25 @@ def test_an_amount_buys_for_at_most_that_much_and_a_sale_raises_at_least_that_mu
     assert 10 * MICRO <= sold.cost <= 10 * MICRO + 3
 
 
+def test_a_target_price_is_taken_up_to_and_down_to(market, bob):
+    yes, _ = yes_no(market)
+    bought, _ = trade(bob, market, order(yes, target_price=620_000), key="up")
+    assert (bought.price_before, bought.price_after) == (500_000, 620_000)
+    sold, _ = trade(bob, market, order(yes, "sell", target_price=550_000, min_price=580_000))
+    assert (sold.price_after, sold.shares < bought.shares) == (550_000, True)
+    again, made = trade(bob, market, order(yes, target_price=620_000), key="up")
+    assert (again.pk, made) == (bought.pk, False), "an order, not a wish for the price of later"
+    with pytest.raises(errors.IdempotencyConflict):
+        trade(bob, market, order(yes, target_price=620_001), key="up")
+
+
+def test_a_price_that_is_there_already_is_said(market, bob):
+    yes, _ = yes_no(market)
+    trade(bob, market, order(yes, target_price=620_000))
+    with pytest.raises(errors.TargetReached, match=r"The price is 62% already"):
+        trade(bob, market, order(yes, target_price=620_000))
+
+
 def test_every_trade_is_an_event_that_says_all_but_whose_it_was(market, bob):
     yes, no = yes_no(market)
     bought, _ = trade(bob, market, order(yes, shares=100 * MICRO))
@@ -95,6 +114,24 @@ def test_every_trade_is_an_event_that_says_all_but_whose_it_was(market, bob):
     assert message["prices"] == {str(yes.pk): "0.731059", str(no.pk): "0.268941"}
     assert (message["trade_id"], message["shares"], message["side"]) == (bought.pk, "100", "buy")
     assert "bob" not in str(message)
+
+
+def test_a_trades_message_tells_the_markets_figures_after_it(market, bob, alice):
+    yes, no = yes_no(market)
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trading.events, "recorded", lambda message, **_: told.append(message))
+        trade(bob, market, order(yes, shares=100 * MICRO))
+        trade(alice, market, order(no, shares=10 * MICRO))
+        trade(bob, market, order(yes, "sell", shares=40 * MICRO))
+        for outcome, shares in ((yes, "60"), (no, "10")):
+            outcome.refresh_from_db()
+            last = [message for message in told if message["outcome_id"] == outcome.pk][-1]
+            assert last["outcome_shares"] == to_text(outcome.shares) == shares
+    market.refresh_from_db()
+    assert (told[-1]["volume"], told[-1]["shares"]) == (to_text(market.volume), "40")
+    assert [(one["trade_count"], one["trader_count"]) for one in told] == [(1, 1), (2, 2), (3, 2)]
+    assert told == [present_event(event) for event in market.events.filter(type="trade")]
 
 
 def test_the_same_order_again_gives_the_first_result(market, bob):
@@ -130,16 +167,19 @@ def refused_orders(market, other, bob):
             order(yes, shares=0), order(yes, shares=-1), order(yes, amount=0), order(yes, amount=-MICRO), order(yes, shares=huge),
             order(yes, shares=1, amount=1), Order(outcome_id=yes.pk, side="buy"), order(yes, "short", shares=MICRO),
             order(yes, shares=MICRO, min_proceeds=1), order(yes, "sell", shares=MICRO, max_cost=1),
-            order(yes, "sell", shares=MICRO, max_price=1), order(yes_no(other)[0]), Order(outcome_id=2**62, side="buy", shares=MICRO),
+            order(yes, "sell", shares=MICRO, max_price=1), order(yes, shares=MICRO, min_price=1),
+            order(yes, shares=MICRO, target_price=600_000), order(yes, amount=MICRO, target_price=600_000), order(yes_no(other)[0]), Order(outcome_id=2**62, side="buy", shares=MICRO),
         ],
         errors.InsufficientFunds: [order(yes, shares=600 * MICRO)],
-        errors.InsufficientShares: [order(no, "sell"), order(yes, "sell", shares=11 * MICRO), order(yes, "sell", amount=500 * MICRO)],
+        errors.InsufficientShares: [order(no, "sell"), order(yes, "sell", shares=11 * MICRO), order(yes, "sell", amount=500 * MICRO), order(yes, "sell", target_price=499_000)],
         errors.SlippageExceeded: [
             order(yes, shares=MICRO, max_cost=1000), order(yes, shares=MICRO, max_price=500_000),
-            order(yes, "sell", shares=MICRO, min_proceeds=MICRO),
+            order(yes, "sell", shares=MICRO, min_proceeds=MICRO), order(yes, "sell", shares=MICRO, min_price=530_000),
+            order(yes, target_price=540_000, max_price=530_000),
         ],
         errors.TradeTooSmall: [order(yes, shares=1), order(yes, amount=1), order(yes, "sell", shares=9_999)],
-        errors.PriceOutOfRange: [order(yes, shares=700 * MICRO)],
+        errors.PriceOutOfRange: [order(yes, shares=700 * MICRO), order(yes, target_price=999_001), order(yes, "sell", target_price=999)],
+        errors.TargetReached: [order(yes, target_price=520_000), order(yes, "sell", target_price=530_000)],
     }  # fmt: skip
 
 

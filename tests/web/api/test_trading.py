@@ -64,6 +64,34 @@ async def test_a_quote_is_what_the_trade_then_does(trader, market):
     )
 
 
+async def test_an_opinion_is_an_order(trader, market):
+    yes, _ = await ids(market)
+    url = f"/api/v1/markets/{market.pk}"
+    up = {"outcome_id": yes, "side": "buy", "target_price": "0.62"}
+    quote = (await trader.post(f"{url}/quote", json=up)).json()
+    assert (quote["price_before"], quote["price_after"]) == ("0.5", "0.62")
+    body = {**up, "max_cost": quote["cost"], "client_order_id": "a"}
+    placed = (await trader.post(f"{url}/trades", json=body)).json()
+    assert {name: placed["trade"][name] for name in quote if name != "seq"} == {
+        name: quote[name] for name in quote if name != "seq"
+    }
+    again = await trader.post(f"{url}/trades", json=body)
+    assert (again.status_code, again.json()) == (200, placed)
+    beyond = await trader.post(f"{url}/quote", json=up)
+    check_problem(beyond, 409, "target_reached")
+    assert beyond.json()["detail"].startswith("The price is 62% already")
+    down = {**up, "side": "sell", "target_price": "0.55", "client_order_id": "b"}
+    guarded = await trader.post(f"{url}/trades", json={**down, "min_price": "0.6"})
+    check_problem(guarded, 409, "slippage_exceeded")
+    assert "min_price is 0.6" in guarded.json()["detail"]
+    sold = (await trader.post(f"{url}/trades", json={**down, "min_price": "0.58"})).json()
+    assert sold["trade"]["price_after"] == "0.55"
+    lacking = await trader.post(
+        f"{url}/trades", json={**down, "target_price": "0.4", "client_order_id": "c"}
+    )
+    check_problem(lacking, 409, "insufficient_shares")
+
+
 async def test_the_api_shows_amounts_that_parse_back_to_the_exact_integers(trader, market, bob):
     yes, _ = await ids(market)
     body = {"outcome_id": yes, "side": "buy", "amount": "12.345678", "client_order_id": "a"}
@@ -126,7 +154,8 @@ BAD = [
     {"shares": "1" + "0" * 30}, {"shares": 1}, {"shares": None}, {"shares": "1", "amount": "1"}, {"shares": "1", "side": "short"},
     {"shares": "1", "client_order_id": "x" * 10_000}, {"shares": "1", "client_order_id": ""}, {"shares": "1", "client_order_id": None},
     {"shares": "1", "outcome_id": 0}, {"shares": "1", "outcome_id": 10**30}, {"shares": "1", "outcome_id": 4711},
-    {"shares": "1", "max_cost": "-1"}, {"shares": "1", "min_proceeds": "1"}, {"shares": "0.000001"}, {"shares": "1", "colour": "red"},
+    {"target_price": "0"}, {"target_price": "1"}, {"target_price": "0.6", "shares": "1"}, {"target_price": 0.6}, {"target_price": "0.4999999"},
+    {"shares": "1", "min_price": "0.5"}, {"target_price": "0.6", "min_price": "0.5"}, {"shares": "1", "max_cost": "-1"}, {"shares": "1", "min_proceeds": "1"}, {"shares": "0.000001"}, {"shares": "1", "colour": "red"},
 ]  # fmt: skip
 
 

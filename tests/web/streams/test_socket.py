@@ -219,7 +219,8 @@ async def test_one_connection_hears_a_market_and_its_own_things(server, market, 
         while not {"trade", "fill"} <= set(heard):
             message = await socket.next()
             heard[message["type"]] = message
-        assert "trader" not in json.dumps(heard["trade"])
+        assert not {"trader", "trader_id", "actor", "username"} & set(heard["trade"])
+        assert "bob" not in json.dumps(heard["trade"])
         assert (
             await in_thread(Event.objects.get, market=market, seq=heard["trade"]["seq"])
         ).type == "trade"

@@ -188,7 +188,11 @@ class EventFilters(Paging):
 
 
 class EventOut(Schema):
-    """Further fields depend on `type`."""
+    """Further fields depend on `type`.
+
+    A `trade` has `outcome_id, side, shares, cost, average_price, trade_id` and, as they are after
+    it, `outcome_shares, volume, trade_count, trader_count` (older ones lack these four).
+    """
 
     model_config = ConfigDict(extra="allow")
 

@@ -21,12 +21,17 @@ from markets.web.api.schemas.base import (
 
 
 class QuoteIn(In):
-    """Exactly one of `shares` and `amount`."""
+    """Exactly one of `shares`, `amount` and `target_price`."""
 
     outcome_id: Id
     side: Literal["buy", "sell"]
     shares: Amount | None = None
-    amount: Amount | None = None
+    amount: Amount | None = Field(
+        None, description="A buy spends at most this; a sale sells the fewest shares that raise it."
+    )
+    target_price: Amount | None = Field(
+        None, description="A buy takes the outcome's price up to this, a sale down to it."
+    )
 
     def order(self) -> Order:
         return Order(**self.dict(exclude={"client_order_id"}))
@@ -36,7 +41,8 @@ class TradeIn(QuoteIn):
     client_order_id: str = Field(min_length=1, max_length=limits.ORDER_ID_LENGTH)
     max_cost: Amount | None = None
     min_proceeds: Amount | None = None
-    max_price: Amount | None = None
+    max_price: Amount | None = Field(None, description="The most that a share costs on average")
+    min_price: Amount | None = Field(None, description="The least that a share brings on average")
 
 
 class HistoryFilters(Parameters):
