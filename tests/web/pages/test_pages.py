@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from django.templatetags.static import static
 
 from markets.domain.amounts import to_percent
 from markets.domain.text import OutcomeDraft
@@ -125,7 +126,7 @@ async def test_no_script_of_a_text_reaches_a_page(client, make_market):
         assert page.status_code == 200
         tags = Tags(page.text)
         assert [attributes for tag, attributes in tags.found if tag == "script"] == [
-            {"type": "module", "src": "/static/markets/live.js"}
+            {"type": "module", "src": static("markets/live.js")}
         ]
         assert not {"iframe", "svg", "style", "math", "object", "embed"} & {
             tag for tag, _ in tags.found
