@@ -36,8 +36,12 @@ INSTALLED_APPS = [
     "markets",
 ]
 LEAN_MIDDLEWARE = [  # for requests without a cookie (markets/web/handlers.py)
-    f"markets.web.middleware.{name}"
-    for name in ("security_headers", "api_problems", "no_nul", "security", "common")
+    "markets.web.middleware.security_headers",
+    "markets.web.middleware.api_problems",
+    "markets.web.compression.compressed",
+    "markets.web.middleware.no_nul",
+    "markets.web.middleware.security",
+    "markets.web.middleware.common",
 ]
 MIDDLEWARE = [
     *LEAN_MIDDLEWARE,
