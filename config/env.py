@@ -33,6 +33,14 @@ def number(name: str, default: int, *, least: int = 0) -> int:
     return int(word)
 
 
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """Return the variable, by default the first of those that are allowed."""
+    word = text(name, allowed[0])
+    if word not in allowed:
+        raise ImproperlyConfigured(f"{name}={word!r} is not one of {', '.join(allowed)}.")
+    return word
+
+
 def words(name: str, default: str) -> list[str]:
     """Read a comma-separated list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -1,5 +1,6 @@
 """All settings. An installation sets its own in the environment; `.env.example` lists them."""
 
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,9 +23,9 @@ CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 # --- Django ---
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "markets.apps.DoorConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -33,6 +34,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "markets",
 ]
 LEAN_MIDDLEWARE = [  # for requests without a cookie (markets/web/handlers.py)
@@ -49,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -62,6 +67,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "markets.web.pages.context.viewer",
             ]
         },
     }
@@ -75,9 +81,34 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
+LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "home"
+CSRF_FAILURE_VIEW = "markets.web.pages.errors.csrf_failure"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Accounts: django-allauth with the forms and rules of markets/web/accounts/ ---
+SIGN_UP = env.choice("SIGN_UP", ("open", "invitation", "closed"))
+STAFF_SECOND_FACTOR = env.flag("STAFF_SECOND_FACTOR")  # who has none does not enter the admin
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "markets.web.accounts.adapter.Adapter"
+MFA_ADAPTER = "markets.web.accounts.adapter.SecondFactorAdapter"
+ACCOUNT_FORMS = {
+    "login": "markets.web.accounts.forms.SignInForm",
+    "signup": "markets.web.accounts.forms.SignUpForm",
+}
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Bellwether: "
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of a changed password, a new second factor …
+ACCOUNT_MAX_EMAIL_ADDRESSES = 3
+ACCOUNT_RATE_LIMITS = {"change_name": "5/m/user"}  # 429.html promises that a minute is enough
+ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 0)
+MFA_FORMS = {"add_webauthn": "markets.web.accounts.forms.PasskeyForm"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an address is optional, and so is verifying it
+MFA_TOTP_ISSUER = "Bellwether"
+MFA_TOTP_TOLERANCE = 1  # the code before and the next one, for clocks that are half a minute off
 
 # --- Security: follows from the scheme of BASE_URL ---
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = _secure
@@ -176,6 +207,7 @@ EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"Bellwether <bellwether@{_site.hostname}>")
+CONTACT_EMAIL = env.text("CONTACT_EMAIL", parseaddr(DEFAULT_FROM_EMAIL)[1])  # shown to people
 
 # --- Logs (config/logs.py) ---
 LOGGING_CONFIG = None

@@ -4,10 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from markets.web.accounts.views import SignUp
 from markets.web.api.root import api
-from markets.web.pages.views import nothing_here
+from markets.web.pages.errors import nothing_here
 
-handler500 = "markets.web.pages.views.server_error"
+handler429 = "markets.web.pages.errors.too_many"  # allauth looks it up here
+handler500 = "markets.web.pages.errors.server_error"
 
 urlpatterns = [
     path("api/v1/", api.urls),
@@ -15,5 +17,7 @@ urlpatterns = [
     # Django would name the page of any draft to whoever may enter the admin
     path("admin/r/<path:row>", nothing_here),
     path("admin/", admin.site.urls),
+    path("account/signup/", SignUp.as_view(), name="account_signup"),
+    path("account/", include("allauth.urls")),
     path("", include("markets.urls")),
 ]

@@ -2,13 +2,22 @@ import sys
 from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 from django.core.signals import got_request_exception
 
 from markets.infra.request_context import note_failure
 
 
+class DoorConfig(admin_apps.AdminConfig):
+    """Django's admin, which people enter through the pages of their account."""
+
+    default = False
+    default_site = "markets.web.accounts.site.Site"
+
+
 class MarketsConfig(AppConfig):
     name = "markets"
+    default = True
     verbose_name = "Bellwether"
 
     def ready(self) -> None:

@@ -3,12 +3,14 @@
 from django.urls import path
 
 from markets.web import operator
-from markets.web.pages import calendar, crawlers, views
+from markets.web.pages import calendar, crawlers, home, market, settings, trade
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("markets/<slug:slug>", views.market, name="market"),
-    path("markets/<slug:slug>/object", views.object_to, name="object_to"),
+    path("", home.home, name="home"),
+    path("markets/<slug:slug>", market.market, name="market"),
+    path("markets/<slug:slug>/trade", trade.trade, name="trade"),
+    path("markets/<slug:slug>/object", market.object_to, name="object_to"),
+    path("settings", settings.settings, name="settings"),
     path("calendar.ics", calendar.feed, name="calendar"),
     path("robots.txt", crawlers.robots),
     path("favicon.ico", crawlers.favicon),

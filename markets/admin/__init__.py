@@ -1,3 +1,13 @@
 """The admin. Markets are changed by services alone."""
 
-from markets.admin import bulk, events, keys, markets, money, people, reports, shelves  # noqa: F401
+from markets.admin import (  # noqa: F401
+    bulk,
+    events,
+    invitations,
+    keys,
+    markets,
+    money,
+    people,
+    reports,
+    shelves,
+)

@@ -63,6 +63,7 @@ GROUPS: Final[dict[str, tuple[Entry, ...]]] = {
     "People": (
         Entry("person", settings.AUTH_USER_MODEL),
         Entry("groups", "auth.Group"),
+        Entry("mail", "markets.Invitation"),
         Entry("key", "markets.ApiKey"),
         Entry("notifications", "markets.Notification"),
         Entry("bookmark", "markets.CategoryFollow"),

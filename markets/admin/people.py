@@ -24,10 +24,17 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 from markets.admin import traders
 from markets.admin.base import BaseAdmin, ReadOnlyAdmin
 from markets.admin.pages import opens
-from markets.admin.person_pages import GrantPage, IssueKeyPage, LiftPage, SuspendPage
+from markets.admin.person_pages import (
+    GrantPage,
+    IssueKeyPage,
+    LiftPage,
+    RemoveFactorPage,
+    SuspendPage,
+)
 from markets.domain.amounts import to_text
 from markets.domain.permissions import outranks
 from markets.models import Account, CategoryFollow, Notification
+from markets.selectors.accounts import has_second_factor
 
 User = get_user_model()
 admin.site.unregister(Group)
@@ -55,11 +62,11 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
     list_disable_select_all = True
     search_fields = ["username", "email"]
     search_help_text = "Username or e-mail"
-    actions_detail = ["grant", "suspend", "lift", "issue_key"]
+    actions_detail = ["grant", "suspend", "lift", "issue_key", "remove_factor"]
     actions_detail_hide_default = True  # the history is a tab
 
     grant, suspend, lift = opens(GrantPage), opens(SuspendPage), opens(LiftPage)
-    issue_key = opens(IssueKeyPage)
+    issue_key, remove_factor = opens(IssueKeyPage), opens(RemoveFactorPage)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return traders.with_accounts(super().get_queryset(request))
@@ -119,6 +126,8 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         if action in {"suspend", "lift"}:
             legal = person.is_active == (action == "suspend")
             return legal and person != request.user and outranks(request.user, person)
+        if action == "remove_factor":
+            return self._outranks(request, person) and has_second_factor(person)
         return action != "issue_key" or self._outranks(request, person)
 
     # --- the form ---

@@ -26,6 +26,7 @@ from markets.domain.limits import REASON_LENGTH
 from markets.domain.permissions import Permission
 from markets.models import Scope
 from markets.selectors import portfolio
+from markets.selectors.accounts import has_second_factor
 from markets.services import ledger, people
 
 
@@ -188,6 +189,37 @@ class LiftPage(SuspendPage):
     def lines(self) -> list[str]:
         name = self.person.get_username()
         return [f"{name} can sign in and trade again.", "API keys work again from this moment."]
+
+
+class RemoveFactorPage(PersonPage):
+    permission = Permission.EDIT_PEOPLE
+    title = "Remove the second factor"
+    verb = "Remove"
+    variant = ActionVariant.DANGER
+    form_class = ReasonForm
+
+    def about(self) -> str:
+        return "For somebody who has lost phone, passkey and recovery codes. Make sure who asks."
+
+    def blocked(self) -> str:
+        return "" if has_second_factor(self.person) else "This person has no second factor."
+
+    def basis(self) -> str:
+        return "any factor"
+
+    def preview(self, form: Any) -> dict[str, Any]:
+        people.check_outranks(self.person, actor=self.request.user)
+        will = f"{self.person.get_username()} will sign in with the password alone."
+        return {"lines": [will, f"Reason: {form.cleaned_data['reason']}"]}
+
+    def act(self, form: Any) -> str:
+        people.remove_second_factor(
+            user=self.person,
+            actor=self.request.user,
+            reason=form.cleaned_data["reason"],
+            now=timezone.now(),
+        )
+        return f"The second factor of {self.person.get_username()} is removed."
 
 
 class KeyForm(forms.Form):

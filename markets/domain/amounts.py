@@ -26,10 +26,28 @@ def to_money(micro: int) -> str:
 
 
 def to_percent(price: int) -> str:
-    """Return a price such as `61.3%`; rounding never makes 0% or 100%."""
-    if 0 < price < 1000 or 999_000 < price < 1_000_000:
+    """Return a price as a whole percent, `61%`, with a decimal below 1 % and above 99 %.
+
+    Rounding never makes 0% or 100%. `static/markets/format.js` says the same in the browser.
+    """
+    if 0 < price < 1000 or 999_000 < price < MICRO:
         return "<0.1%" if price < 1000 else ">99.9%"
-    return f"{price / 10_000:.1f}".removesuffix(".0") + "%"
+    if 0 < price < 10_000 or 990_000 < price < MICRO:
+        tenths = (price + 500) // 1000
+        return f"{tenths // 10}.{tenths % 10}%".replace(".0%", "%")
+    return f"{(price + 5000) // 10_000}%"
+
+
+def to_credits(micro: int) -> str:
+    """Return credits or shares to read at a glance, `1,582` or `12.5`: cut off, never rounded up.
+
+    `static/markets/format.js` says the same in the browser.
+    """
+    size, sign = abs(micro), "-" if micro < 0 else ""
+    if size >= 100 * MICRO:
+        return f"{sign}{size // MICRO:,}"
+    whole, part = divmod(size // 10_000, 100)
+    return sign + f"{whole}.{part:02d}".rstrip("0").rstrip(".")
 
 
 def to_micro(text: str) -> int:

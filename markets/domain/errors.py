@@ -170,6 +170,12 @@ class AlreadyDone(Refused):
         super().__init__("This was done already, by an earlier press of the same button.")
 
 
+class InvitationRefused(Refused):
+    """An invitation that nobody can sign up with: unknown, used, expired or revoked."""
+
+    code = "invitation_refused"
+
+
 class PayoutSpent(Refused):
     """`short` maps user ids to the micro-credits that they lack for a reversal."""
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from markets.domain.amounts import LARGEST_AMOUNT, MICRO
 
+USERNAME_LENGTH: Final = 30  # of a person's public name
 NAME_LENGTH: Final = 300  # of a market's name
 SLUG_LENGTH: Final = 80
 TEXT_LENGTH: Final = 50_000  # of descriptions and resolution criteria

@@ -20,6 +20,7 @@ class Permission(StrEnum):
     EXPORT_DATA = "markets.export_data"
     GRANT_CREDITS = "markets.grant_credits"
     MANAGE_KEYS = "markets.manage_keys"  # issue and revoke those of others
+    INVITE_PEOPLE = "markets.invite_people"
     EDIT_PEOPLE = "auth.change_user"  # suspend and lift, too: see `outranks`
 
 

@@ -15,7 +15,7 @@ from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid
 
 # format characters and letters that show nothing
-_INVISIBLE: Final = re.compile(
+INVISIBLE: Final = re.compile(
     "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]"
 )
@@ -27,7 +27,7 @@ def line(field: str, text: str, *, most: int) -> str:
     if not text:
         raise Invalid(**{field: "This must not be empty."})
     _check_characters(field, text, most)
-    if not _INVISIBLE.sub("", text):
+    if not INVISIBLE.sub("", text):
         raise Invalid(**{field: "This has no visible character."})
     return text
 
@@ -85,7 +85,7 @@ def outcomes(drafts: Sequence[OutcomeDraft]) -> list[tuple[str, int]]:
     if not fewest <= len(drafts) <= most:
         raise Invalid(outcomes=f"A market has {fewest} to {most} outcomes; this has {len(drafts)}.")
     labels = [line("outcomes", draft.label, most=limits.LABEL_LENGTH) for draft in drafts]
-    looks = {_INVISIBLE.sub("", unicodedata.normalize("NFKC", label)) for label in labels}
+    looks = {INVISIBLE.sub("", unicodedata.normalize("NFKC", label)) for label in labels}
     if len({look.casefold() for look in looks}) < len(labels):
         raise Invalid(outcomes="Two outcomes have labels that look the same.")
     given = [draft.probability for draft in drafts if draft.probability is not None]

@@ -62,7 +62,7 @@ class PersonFeed(Feed):
             self.cursor = cursor
             return self._read_news()
         self.cursor = own.head(self.user)  # first: news may repeat, not be missed
-        balance, positions = portfolio.balance(self.user), portfolio.positions(self.user)
+        balance, positions = portfolio.spendable(self.user), portfolio.positions(self.user)
         summary = present_summary(self.user, balance, positions)
         message = {"type": "snapshot", "user_id": self.user.pk, **summary}
         return [Frame(message, id=str(self.cursor))]

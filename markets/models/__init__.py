@@ -2,6 +2,7 @@
 
 from markets.models.apikey import ApiKey, Scope
 from markets.models.event import Event, FeedCursor
+from markets.models.invitation import Invitation
 from markets.models.job import Job
 from markets.models.ledger import Account, AuditRun, JournalEntry, Posting
 from markets.models.market import Category, Market, Outcome, Status, Tag, Word
@@ -21,6 +22,7 @@ __all__ = [
     "DayTrader",
     "Event",
     "FeedCursor",
+    "Invitation",
     "Job",
     "JournalEntry",
     "Market",

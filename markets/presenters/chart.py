@@ -1,10 +1,14 @@
 """Charts as SVG, made by the server: no script, any colour scheme, and words for who cannot see."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from markets.domain.amounts import to_percent
 
 WIDTH: Final = 10  # of a bar with its gap, in units of the picture
 HEIGHT: Final = 60
@@ -47,4 +51,128 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> SafeString:
             '<rect x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
             shapes,
         ),
+    )
+
+
+MILLE: Final = 1000  # the unit of a price in a picture: per mille, from the top
+LEAST_SPAN: Final = 20  # percent, so that a calm market looks calm
+
+
+class Scale(NamedTuple):
+    """The range of a chart, in percent: whole tens."""
+
+    low: int
+    high: int
+
+    @property
+    def ticks(self) -> list[int]:
+        """Return at most six, from the top."""
+        step = 10 if self.high - self.low <= 50 else 20
+        return list(range(self.high, self.low - 1, -step))
+
+
+def scale_of(prices: Sequence[int]) -> Scale:
+    """Return the range for prices in millionths."""
+    low, high = min(prices) // 100_000 * 10, -(-max(prices) // 100_000) * 10
+    while high - low < LEAST_SPAN or (high - low > 50 and (high - low) % 20):
+        if (low > 0 and 50 - low < high - 50) or high == 100:  # grow towards the middle
+            low -= 10
+        else:
+            high += 10
+    return Scale(low, high)
+
+
+def step_path(prices: Sequence[int], seconds: int) -> str:
+    """Return evenly spaced prices as steps: x in seconds, y in per mille from the top."""
+    ys = [MILLE - (price + 500) // 1000 for price in prices]
+    steps = [f"M0 {ys[0]}"]
+    last = max(1, len(ys) - 1)
+    moved = (i for i in range(1, len(ys)) if ys[i] != ys[i - 1])
+    steps.extend(f"H{seconds * i // last}V{ys[i]}" for i in moved)
+    return "".join(steps) + f"H{seconds}"
+
+
+class Line(NamedTuple):
+    """One outcome's, as a page draws it. `number` chooses the colour, 1 to 5."""
+
+    number: int
+    outcome_id: int
+    label: str
+    path: str
+    first: int  # millionths
+    last: int  # millionths
+
+
+class Chart(NamedTuple):
+    """All that the template of a chart reads."""
+
+    range: str
+    start: datetime
+    end: datetime
+    seconds: int
+    scale: Scale
+    lines: list[Line]
+    rows: list[tuple[datetime, list[int]]]  # for the table: some moments with their prices
+
+    @property
+    def view(self) -> str:
+        """Return the SVG's viewBox."""
+        top, width = MILLE - self.scale.high * 10, self.seconds * 101 // 100  # room for a dot
+        return f"0 {top} {width} {(self.scale.high - self.scale.low) * 10}"
+
+    @property
+    def floor(self) -> int:
+        """Return the y of the lower edge."""
+        return MILLE - self.scale.low * 10
+
+    @property
+    def grid(self) -> str:
+        return "".join(f"M0 {MILLE - tick * 10}H{self.seconds * 2}" for tick in self.scale.ticks)
+
+    @property
+    def in_words(self) -> str:
+        """Return such as `Yes, 38% to 46%`."""
+        return "; ".join(
+            _("%(outcome)s, %(first)s to %(last)s")
+            % {
+                "outcome": line.label,
+                "first": to_percent(line.first),
+                "last": to_percent(line.last),
+            }
+            for line in self.lines
+        )
+
+
+TABLE_ROWS: Final = 12
+
+
+def line_chart(
+    range_: str, start: datetime, end: datetime, series: Sequence[tuple[int, str, list[int]]]
+) -> Chart:
+    """Return a chart of (outcome id, label, prices in millionths at even moments)."""
+    seconds = max(1, int((end - start).total_seconds()))
+    lines = [
+        Line(number, pk, label, step_path(prices, seconds), prices[0], prices[-1])
+        for number, (pk, label, prices) in enumerate(series, 1)
+    ]
+    scale = scale_of([price for _pk, _label, prices in series for price in prices])
+    last = len(series[0][2]) - 1
+    chosen = sorted({last * i // (TABLE_ROWS - 1) for i in range(TABLE_ROWS)})
+    rows = [
+        (start + (end - start) * i / max(1, last), [prices[i] for _pk, _label, prices in series])
+        for i in reversed(chosen)
+    ]
+    return Chart(range_, start, end, seconds, scale, lines, rows)
+
+
+def sparkline(prices: Sequence[int]) -> SafeString:
+    """Return a small picture of prices in millionths; the words stand beside it."""
+    scale, width = scale_of(prices), len(prices) - 1
+    return format_html(
+        '<svg class="spark" viewBox="0 {} {} {}" preserveAspectRatio="none" aria-hidden="true">'
+        '<path d="{}"/></svg>',
+        MILLE - scale.high * 10,
+        width,
+        (scale.high - scale.low) * 10,
+        step_path(prices, width),
     )

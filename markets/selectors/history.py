@@ -42,12 +42,6 @@ def event_page(
     return page(events, order=["seq"], limit=limit, cursor=cursor)
 
 
-def corrections(market_id: int) -> list[Event]:
-    """Return the edits of a market with trades that carry a reason, oldest first."""
-    edits = Event.objects.public().filter(market_id=market_id, type=EventType.UPDATED)
-    return list(edits.filter(payload__has_key="reason").order_by("seq"))
-
-
 def cancellation(market: Market) -> Event | None:
     """Return the event that called the market off; it says why."""
     if market.status != Status.CANCELLED:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Q, QuerySet, Sum
 
-from markets.models import Account, ApiKey, Position, Posting, Status, Trade
+from markets.models import Account, ApiKey, Market, Position, Posting, Status, Trade
 
 
 class Totals(NamedTuple):
@@ -22,14 +23,15 @@ def balance(user: AbstractBaseUser) -> int:
     return _balance(user) or 0
 
 
-def spendable(user: AbstractBaseUser) -> int:
+def spendable(user: AbstractBaseUser | AnonymousUser) -> int:
     """Return `balance`, or the starting grant before the first trade opens an account."""
     balance = _balance(user)
     return settings.STARTING_GRANT if balance is None else balance
 
 
-def _balance(user: AbstractBaseUser) -> int | None:
-    return Account.objects.filter(user_id=user.pk).values_list("balance", flat=True).first()
+def _balance(user: AbstractBaseUser | AnonymousUser) -> int | None:
+    found = Account.objects.filter(user=user.pk or 0)
+    return found.values_list("balance", flat=True).first()
 
 
 def positions(user: AbstractBaseUser) -> QuerySet[Position]:
@@ -69,3 +71,33 @@ def live_keys(user: AbstractBaseUser, *, now: datetime) -> QuerySet[ApiKey]:
 
 def holding(user: AbstractBaseUser, outcome_id: int) -> Position:
     return Position.objects.get(trader_id=user.pk, outcome_id=outcome_id)
+
+
+class Held(NamedTuple):
+    """A trader's positions in one market."""
+
+    positions: list[Position]  # with shares
+    paid: int  # micro-credits, by the resolution
+    cost: int  # micro-credits: all purchases less all sales
+
+    @property
+    def profit(self) -> int:
+        """Return what a resolution earned, in micro-credits."""
+        return self.paid - self.cost
+
+
+def in_market(user: AbstractBaseUser | AnonymousUser, market: Market) -> Held | None:
+    """Return None for somebody who never traded here."""
+    if not user.is_authenticated:
+        return None
+    found = Position.objects.filter(trader_id=user.pk, market=market).select_related("outcome")
+    positions = list(found.order_by("outcome__position"))
+    if not positions:
+        return None
+    held = [position for position in positions if position.shares]
+    paid = sum(position.payout for position in positions)
+    return Held(held, paid, sum(position.net_cost for position in positions))
+
+
+def trade_of_order(user: AbstractBaseUser, client_order_id: str) -> Trade | None:
+    return Trade.objects.filter(trader_id=user.pk, client_order_id=client_order_id).first()

@@ -51,6 +51,12 @@ def entries(market: Market) -> list[Entry]:
     return [_entry(event, labels) for event in events[:SHOWN]]
 
 
+def edits(market: Market) -> list[Entry]:
+    """Return the newest edits since the market became public."""
+    events = Event.objects.public().filter(market=market, type=EventType.UPDATED).order_by("-seq")
+    return [_entry(event, {}) for event in events.select_related("actor")[:SHOWN]]
+
+
 def newest_trades(market: Market) -> list[Trade]:
     trades = Trade.objects.filter(market=market).order_by("-id")
     return list(trades.select_related("trader", "outcome")[:SHOWN])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -68,6 +69,21 @@ def _set_active(
     record_change(user, f"Suspended: {states}. Reason: {reason}", actor=actor, now=now)
     events.invalidate_users([user.pk], keys=True)
     return user
+
+
+def check_outranks(user: Any, *, actor: Any) -> None:
+    """Raise Forbidden where `actor` cannot change how `user` signs in."""
+    if user.pk != actor.pk and not outranks(actor, user):
+        raise Forbidden("Only a superuser can do this for a member of staff.")
+
+
+def remove_second_factor(*, user: Any, actor: AbstractBaseUser, reason: str, now: datetime) -> None:
+    """Remove app, passkeys and recovery codes: the password is enough. Raise Forbidden, Invalid."""
+    with transaction.atomic(durable=True):
+        reason = text.line("reason", reason, most=REASON_LENGTH)
+        check_outranks(user, actor=actor)
+        Authenticator.objects.filter(user_id=user.pk).delete()
+        record_change(user, f"Second factor removed. Reason: {reason}", actor=actor, now=now)
 
 
 def issue_key_for(

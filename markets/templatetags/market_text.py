@@ -1,14 +1,23 @@
 """Template filters for texts and amounts."""
 
+from datetime import datetime
+from urllib.parse import urlsplit
+
 import nh3
 from django import template
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
 from markets.domain import amounts
+from markets.models import Market, Position
 
 register = template.Library()
 register.filter("percent", amounts.to_percent)
+register.filter("cr", amounts.to_credits)
+register.filter("decimal", amounts.to_text)
 register.filter("credits", amounts.to_text)
 register.filter("money", amounts.to_money)
 
@@ -53,3 +62,62 @@ def negated(micro: int) -> int:
 def width(price: int) -> str:
     """Return a price as the value, 0 to 100, of a bar."""
     return f"{price / 10_000:.2f}"
+
+
+@register.filter
+def percent1(price: int) -> str:
+    """Return a price with a decimal, `46.9%`, where a whole percent says too little."""
+    return f"{price / 10_000:.1f}%"
+
+
+@register.filter
+def minus(price: int, other: int) -> int:
+    return price - other
+
+
+@register.filter
+def direction(change: int) -> str:
+    """Return the class of a change or a profit."""
+    return "up" if change > 0 else "down" if change < 0 else "flat"
+
+
+@register.filter
+def points(change: int) -> str:
+    """Return a change of a price, such as `▲ 7.7 pts`. `format.js` says the same."""
+    tenths = (abs(change) + 500) // 1000
+    arrow = "▲" if change > 0 else "▼"
+    size = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
+    return f"{arrow} {size} {_('pts')}" if tenths else ""
+
+
+@register.filter
+def gain(micro: int) -> str:
+    """Return a profit such as `▲ 28 cr`: never by colour alone."""
+    return f"{'▼' if micro < 0 else '▲'} {amounts.to_credits(abs(micro))} cr"
+
+
+@register.filter
+def label_in(outcome_id: int, market: Market) -> str:
+    """Return the label of one of the market's outcomes."""
+    return next((o.label for o in market.outcomes.all() if o.pk == outcome_id), "?")
+
+
+@register.filter
+def worth(position: Position, market: Market) -> int:
+    """Return micro-credits at the price of now."""
+    price = next(price for outcome, price in market.priced() if outcome.pk == position.outcome_id)
+    return position.shares * price // amounts.MICRO
+
+
+@register.filter
+def host(url: str) -> str:
+    return urlsplit(url).netloc or url
+
+
+@register.filter
+def left(at: datetime) -> str:
+    """Return how long until then, such as `26 days` or `3 months`."""
+    days = (at - timezone.now()).days
+    if 2 <= days <= 60:
+        return _("%(n)s days") % {"n": days}
+    return timeuntil(at, depth=1)

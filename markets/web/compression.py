@@ -45,7 +45,7 @@ def compressed(get_response: GetResponse) -> GetResponse:
         if len(response.content) < LEAST_BYTES:
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
-        ticket = request.scope.get("hot")  # type: ignore[attr-defined]
+        ticket = getattr(request, "scope", {}).get("hot")
         asked = accepts_gzip(request.headers.get("Accept-Encoding", "").encode())
         if not asked or (ticket is not None and ticket.about is not None):
             return response

@@ -53,7 +53,7 @@ async def test_every_page_names_its_files_by_their_hashes(client, market, alice)
         return [browser.get(address).content.decode() for address in addresses]
 
     pages = await in_thread(of_staff)
-    for address in ("/", market.get_absolute_url(), "/nothing", "/admin/login/", "/api/v1/docs"):
+    for address in ("/", market.get_absolute_url(), "/nothing", "/account/login/", "/api/v1/docs"):
         pages.append((await client.get(address)).text)
     files = {file for page in pages for file in re.findall(r"""["'](/static/[^"'#?]+)""", page)}
     assert len(files) > 10

@@ -13,6 +13,7 @@ from markets.services import ledger
 from tests.support.browser import (
     begin,
     choose,
+    fill_in_sign_in,
     needs_chromium,
     open_list,
     open_row,
@@ -22,7 +23,7 @@ from tests.support.browser import (
     sign_in_by_hand,
 )
 from tests.support.factory import balance, order, resolve, trade, yes_no
-from tests.support.people import PASSWORD, key_for
+from tests.support.people import key_for
 
 pytestmark = needs_chromium
 
@@ -85,9 +86,7 @@ def kept_note(market):
 
 def test_who_signs_in_at_the_login_page_itself_comes_to_the_admin(server, alice, page):
     page.goto(f"{server.url}/admin/login/")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    fill_in_sign_in(page, "alice")
     expect(sidebar(page, "Accounts")).to_be_visible()
 
 

@@ -14,6 +14,7 @@ from markets.selectors import audit
 from markets.services import ledger
 from tests.support.browser import (
     begin,
+    fill_in_sign_in,
     needs_chromium,
     offered,
     open_list,
@@ -23,7 +24,7 @@ from tests.support.browser import (
     sign_in_by_hand,
 )
 from tests.support.factory import balance, edit_now, order, trade, yes_no
-from tests.support.people import PASSWORD, person
+from tests.support.people import person
 
 pytestmark = needs_chromium
 
@@ -288,7 +289,7 @@ def test_what_was_typed_survives_the_end_of_a_session(server, alice, market, pag
         page.locator(f"[name=outcomes-{place}-label]").fill(label)
     sessions_end(page)
     press(page, "Save")
-    sign_in_again(page)
+    fill_in_sign_in(page, "alice")
     press(page, "Put it back")
     assert page.locator("[name=outcomes-2-label]").input_value() == "C"
     assert page.get_by_label("Name").input_value() == "Kept?"
@@ -300,16 +301,10 @@ def test_what_was_typed_survives_the_end_of_a_session(server, alice, market, pag
     page.get_by_label("Note").fill("As announced.")
     sessions_end(page)
     press(page, "Show what will happen")
-    sign_in_again(page)
+    fill_in_sign_in(page, "alice")
     press(page, "Put it back")
     expect(page.get_by_label("Note")).to_have_value("As announced.")
 
 
 def sessions_end(page):
     Session.objects.all().delete()
-
-
-def sign_in_again(page):
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()

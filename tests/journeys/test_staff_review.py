@@ -50,7 +50,7 @@ def test_one_proposes_a_holder_objects_and_another_rejects(closed, resolvers, bo
         begin(rita, "Approve the resolution")
         expect(rita.get_by_text("You proposed this resolution yourself")).to_be_visible()
 
-        sign_in_by_hand(holder, server, "bob")
+        sign_in_by_hand(holder, server, "bob", to="/")
         holder.goto(f"{server.url}{closed.get_absolute_url()}")
         expect(holder.get_by_role("heading", name="Resolution proposed")).to_be_visible()
         holder.get_by_label("Is it wrong?").fill("It did not rain.")

@@ -69,12 +69,16 @@ def page(browser: Browser) -> Iterator[Page]:
     assert not complaints
 
 
-def sign_in_by_hand(page: Page, server: Any, name: str) -> None:
-    page.goto(f"{server.url}/admin/")
-    page.get_by_label("Username").fill(name)
+def sign_in_by_hand(page: Page, server: Any, name: str, *, to: str = "/admin/") -> None:
+    page.goto(f"{server.url}/account/login/?next={to}")
+    fill_in_sign_in(page, name)
+    page.wait_for_url(f"{server.url}{to}")
+
+
+def fill_in_sign_in(page: Page, name: str) -> None:
+    page.get_by_label("Name or e-mail").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{server.url}/admin/")
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def open_list(page: Page, name: str) -> None:

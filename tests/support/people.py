@@ -33,9 +33,9 @@ def bearer(key: str) -> dict[str, str]:
 
 
 async def sign_in(client: httpx.AsyncClient, name: str) -> None:
-    page = await client.get("/admin/login/")
+    page = await client.get("/account/login/")
     token = page.text.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
     answer = await client.post(
-        "/admin/login/", data={"username": name, "password": PASSWORD, "csrfmiddlewaretoken": token}
+        "/account/login/", data={"login": name, "password": PASSWORD, "csrfmiddlewaretoken": token}
     )
     assert answer.status_code == 302, answer.text

@@ -124,5 +124,5 @@ async def test_pages_that_are_not_kept_are_compressed_too(client, long_market):
     assert answer.headers["Content-Encoding"] == "gzip"
     assert b"Will it rain?" in gzip.decompress(body)
     assert not memory.entries
-    login, _ = await raw(client, "/admin/login/", **ZIPPED)
+    login, _ = await raw(client, "/account/login/", **ZIPPED)
     assert login.headers["Content-Encoding"] == "gzip"

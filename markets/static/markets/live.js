@@ -1,73 +1,207 @@
-// Keeps a page current. The server renders it whole; this moves the prices with every event, and fetches the page again
-// when more than prices changed. Without JavaScript the page is simply as old as its last load.
+// Keeps a page current over one WebSocket: it is not one of the six connections that HTTP/1.1 leaves a browser.
+// The server draws the page whole; a trade moves the numbers, and what else happens has its islands drawn anew.
+// Without JavaScript a page is as old as its last load.
 
-const TYPES = ["trade", "market.created", "market.updated", "market.scheduled", "market.opened", "market.paused", "market.resolution_proposed", "market.resolution_withdrawn",
-               "market.closed", "market.resolved", "market.unresolved", "market.cancelled"];
-const pulse = document.querySelector("[data-pulse]");
-let refreshing = null;
+import {Chart} from "./chart.js";
+import {credits, micro, MICRO, percent, points} from "./format.js";
+import {load, place} from "./islands.js";
+import {clockTime, show} from "./times.js";
 
-function text(price) {  // as the template's `percent`
-  const p = Number(price) * 100;
-  if (p > 0 && p < 0.1) return "<0.1%";
-  if (p > 99.9 && p < 100) return ">99.9%";
-  return p.toFixed(1).replace(/\.0$/, "") + "%";
+const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, TAPE = 12;
+const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
+const one = root?.dataset.live === "market";
+let socket = null, heardAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, spoken = {at: Date.now(), text: ""};
+
+const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
+
+// --- the connection ---
+
+function connect() {
+  clearTimeout(timer);
+  if (socket || document.hidden) return;
+  const mine = socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/v1/stream`);
+  heardAt = Date.now();
+  mine.onopen = () => {
+    const seqs = Object.fromEntries((one ? [root] : [...root.children]).map(({dataset}) => [dataset.market, Number(dataset.seq)]));
+    mine.send(JSON.stringify({id: 1, cmd: "subscribe", markets: Object.keys(seqs).map(Number), after_seq: seqs}));
+    if ("me" in root.dataset) mine.send(JSON.stringify({id: 2, cmd: "subscribe", channel: "me"}));
+  };
+  mine.onmessage = ({data}) => {
+    if (mine !== socket) return;
+    heardAt = Date.now();
+    hear(JSON.parse(data));
+  };
+  mine.onclose = () => { if (mine === socket) retry(); };
 }
 
-function show(prices) {
-  for (const [outcome, price] of Object.entries(prices)) {
-    const bar = document.querySelector(`[data-bar="${outcome}"]`);
-    const label = document.querySelector(`[data-price="${outcome}"]`);
-    if (bar) bar.value = Number(price) * 100;
-    if (label && label.textContent !== text(price)) {
-      label.textContent = text(price);
-      label.classList.add("moved");
-      requestAnimationFrame(() => requestAnimationFrame(() => label.classList.remove("moved")));
-    }
+function disconnect() {
+  clearTimeout(timer);
+  const mine = socket;
+  socket = null;
+  mine?.close();
+}
+
+function retry(after) {
+  disconnect();
+  tell("away");
+  const wait = after ?? Math.min(MOST_WAIT_MS, 500 * 2 ** attempts++) * (0.5 + Math.random());
+  timer = setTimeout(connect, wait);
+}
+
+setInterval(() => {  // the watchdog: a silent network is not a live one
+  if (!socket) return;
+  if (Date.now() - heardAt > SILENCE_MS) retry(0);
+  else if (socket.readyState === WebSocket.OPEN) socket.send('{"cmd":"ping"}');
+}, PING_MS);
+
+function tell(state) {
+  const asOf = `${pulse.dataset.asOf} ${clockTime(heardAt || Date.now())}`;
+  pulse.hidden = false;
+  pulse.className = `pulse ${state}`;
+  pulse.textContent = state === "live" ? pulse.dataset.now : attempts > 3 ? asOf : pulse.dataset.away;
+}
+
+// --- what is heard ---
+
+function hear(message) {
+  if (message.type === "subscribed" || message.type === "pong") {
+    attempts = 0;
+    tell("live");
+  } else if (message.type === "goodbye") retry(message.reconnect_after_ms);
+  else if (message.type === "error") { if (message.code !== "not_found") retry(); }
+  else if (message.user_id || ["fill", "balance", "notification"].includes(message.type)) hearMine(message);
+  else hearMarket(message);
+}
+
+function hearMarket(message) {
+  const element = shown(message.market_id);
+  if (!element || message.seq <= Number(element.dataset.seq)) return;
+  element.dataset.seq = message.seq;
+  if (message.type === "trade") {
+    queue(message);
+    if (one) queueTape(message);
+  } else redraw(element);
+}
+
+function hearMine(message) {
+  if (message.balance !== undefined) document.getElementById("balance").textContent = credits(micro(message.balance));
+  if (message.type === "fill" && String(message.market_id) === root.dataset.market) {
+    chart?.dot(message.trade.outcome_id, micro(message.trade.price_after));
+    redraw(root, ["position"]);
   }
 }
 
-async function refresh() {  // one fetch for all that happens within a moment, spread out over viewers
-  if (refreshing) return;
-  refreshing = setTimeout(async () => {
-    refreshing = null;
-    const answer = await fetch(location.href, {headers: {Accept: "text/html"}}).catch(() => null);
-    if (!answer || !answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("[data-live]"), stale = document.querySelector("[data-live]");
-    if (!fresh || Number(fresh.dataset.seq) < Number(stale.dataset.seq)) return;
-    if (fresh.dataset.seq) stale.dataset.seq = fresh.dataset.seq;
-    stale.replaceChildren(...fresh.childNodes);
-    document.title = page.title;
+// Trades of one frame of the screen are shown together.
+function queue(trade) {
+  if (!waiting.frame) waiting.frame = requestAnimationFrame(flush);
+  (waiting.markets ||= {})[trade.market_id] = trade;
+}
+
+function queueTape(trade) {
+  (waiting.tape ||= []).push(trade);
+}
+
+function flush() {
+  const {markets = {}, tape = []} = waiting;
+  waiting = {};
+  for (const trade of Object.values(markets)) {
+    const prices = Object.fromEntries(Object.entries(trade.prices).map(([id, text]) => [id, micro(text)]));
+    move(shown(trade.market_id), prices, trade.outcome_id);
+    if (!one) continue;
+    chart?.move(prices);
+    write("[data-volume]", credits(micro(trade.volume)));
+    write("[data-traders]", trade.trader_count);
+    announce();
+    root.dispatchEvent(new CustomEvent("moved"));
+  }
+  for (const trade of tape.slice(-TAPE)) record(trade);
+  if (tape.length) show(document.getElementById("tape"));
+}
+
+function move(element, prices, traded) {
+  for (const [id, price] of Object.entries(prices)) {
+    for (const label of element.querySelectorAll(`[data-price="${id}"]`)) {
+      if (label.textContent === percent(price)) continue;
+      label.textContent = percent(price);
+      if (Number(id) === traded) tint(label);
+    }
+    for (const bar of element.querySelectorAll(`[data-bar="${id}"]`)) bar.value = price;
+    for (const change of element.querySelectorAll(`[data-change="${id}"]`)) {
+      const since = price - Number(change.dataset.ago);
+      change.textContent = points(since, "pts");
+      change.className = `change ${since > 0 ? "up" : since < 0 ? "down" : "flat"}`;
+    }
+    for (const worth of element.querySelectorAll(`[data-worth="${id}"]`)) worth.textContent = credits(Math.floor(micro(worth.dataset.shares) * (price / MICRO)));
+  }
+}
+
+function tint(label) {
+  label.classList.add("moved");
+  setTimeout(() => label.classList.remove("moved"), 1000);
+}
+
+function write(selector, text) {
+  for (const element of root.querySelectorAll(selector)) element.textContent = text;
+}
+
+function record(trade) {
+  const row = document.querySelector(`template[data-row="${trade.side}"]`)?.content.cloneNode(true);
+  const label = document.querySelector(`#order input[value="${trade.outcome_id}"] ~ bdi`) || document.querySelector(`[data-choose="${trade.outcome_id}"] bdi`);
+  if (!row) return;
+  row.querySelector("[data-shares]").textContent = credits(micro(trade.shares));
+  row.querySelector("[data-label]").textContent = label?.textContent ?? "";
+  row.querySelector("[data-cost]").textContent = credits(micro(trade.cost));
+  row.querySelector("[data-move]").textContent = `→ ${percent(micro(trade.prices[trade.outcome_id]))}`;
+  row.querySelector("time").dateTime = trade.at;
+  const list = document.querySelector(".tape");
+  list.querySelector("[data-none]")?.remove();
+  list.prepend(row);
+  while (list.children.length > TAPE) list.lastElementChild.remove();
+}
+
+function announce() {  // to who listens: politely, rarely, and only if the number has changed
+  const text = root.querySelector(".number.large").innerText.split("\n")[0];
+  if (text === spoken.text || Date.now() - spoken.at < ANNOUNCE_MS) return;
+  spoken = {at: Date.now(), text};
+  root.querySelector("[data-announce]").textContent = text;
+}
+
+// --- what the server draws anew ---
+
+let drawing = 0, redrawn = new Set();
+function redraw(element, ids) {
+  for (const id of ids ?? (one ? ["head", "settlement", "prices", "chart", "panel", "position", "tape", "facts", "edits"] : [element.id])) redrawn.add(id);
+  if (drawing) return;
+  drawing = setTimeout(async () => {  // one fetch for all that happens within a moment, spread out over viewers
+    const wanted = redrawn;
+    redrawn = new Set();
+    try {
+      const page = await load(location.href, {headers: {Accept: "text/html"}});
+      place(page, island => wanted.has(island.id) && !(island.id === "panel" && inUse(island)));
+      document.title = page.title;
+      if (one) {
+        if (wanted.has("chart")) begin();
+        root.dispatchEvent(new CustomEvent("moved"));
+      }
+    } catch { setTimeout(() => redraw(element, [...wanted]), 2000); }
+    drawing = 0;
   }, 50 + Math.random() * 200);
 }
 
-function shown(id) {
-  return document.querySelector(`[data-market="${id}"]`);
+const inUse = panel => panel.contains(document.activeElement) || [...panel.querySelectorAll("input[inputmode]")].some(input => input.value);
+
+function begin() {
+  const figure = document.getElementById("chart");
+  chart = figure && new Chart(figure);
 }
 
-function hear(event) {
-  const message = JSON.parse(event.data), element = shown(message.market_id);
-  if (!element && message.type === "trade") return;
-  if (element && message.seq <= Number(element.dataset.seq)) return;
-  if (element) element.dataset.seq = message.seq;
-  if (message.type === "trade") show(message.prices); else refresh();
-}
+document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
-function catchUp(event) {
-  const snapshot = JSON.parse(event.data);
-  for (const market of snapshot.markets || [snapshot]) {
-    const element = shown(market.market_id);
-    if (element && market.seq > Number(element.dataset.seq)) refresh();
-  }
-}
-
-const live = document.querySelector("[data-live]");
-if (live) {
-  const after = live.dataset.seq ? `?after_seq=${live.dataset.seq}` : "";
-  const stream = new EventSource(live.dataset.live + after);
-  for (const type of TYPES) stream.addEventListener(type, hear);
-  stream.addEventListener("snapshot", catchUp);
-  stream.onopen = () => { pulse.hidden = false; pulse.textContent = "live"; pulse.classList.remove("away"); };
-  stream.onerror = () => { pulse.hidden = false; pulse.textContent = "reconnecting"; pulse.classList.add("away"); };
-  addEventListener("pagehide", () => stream.close());
+if (root) {
+  if (one) begin();
+  document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(disconnect, 30_000)) : (clearTimeout(timer), connect()));
+  addEventListener("pagehide", disconnect);
+  addEventListener("pageshow", ({persisted}) => { if (persisted) connect(); });
+  addEventListener("online", () => { if (!socket) connect(); });
+  connect();
 }

@@ -1,0 +1,22 @@
+// Islands are elements with `data-island` and an id, which the server draws: a fresh one takes the place of the one on the page.
+
+import {show} from "./times.js";
+
+export async function load(url, options = {}) {
+  const answer = await fetch(url, options);
+  if (answer.headers.has("X-Go")) location.assign(answer.headers.get("X-Go"));
+  if (!answer.ok || answer.redirected) throw new Error(`${answer.status} ${answer.url}`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+export function place(page, wanted = () => true) {
+  const placed = [];
+  for (const fresh of page.querySelectorAll("[data-island]")) {
+    const stale = document.getElementById(fresh.id);
+    if (!stale || !wanted(stale) || stale.isEqualNode(fresh)) continue;
+    stale.replaceWith(document.adoptNode(fresh));
+    placed.push(fresh);
+  }
+  show();
+  return placed;
+}

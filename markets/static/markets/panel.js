@@ -1,0 +1,91 @@
+// Asks for a quote while somebody types, and trades without leaving the page. The server draws both (markets/web/pages/panel.py).
+
+import {load, place} from "./islands.js";
+
+const FETCHED = {"X-Fetched": "1", Accept: "text/html"}, TYPING_MS = 200, REFRESH_MS = 1000, UNDO_MS = 10_000;
+const root = document.querySelector("[data-live=market]"), find = id => document.getElementById(id);
+let asking = null, typing = 0, refreshing = 0, placing = false;
+
+const typed = () => find("amount")?.value.trim() || find("chance")?.value.trim();
+
+async function ask() {
+  const form = find("order");
+  if (!form || placing) return;
+  asking?.abort();
+  const mine = asking = new AbortController();
+  try {
+    const query = new URLSearchParams(new FormData(form));
+    const page = await load(`${form.action.split("#")[0]}?${query}`, {headers: FETCHED, signal: mine.signal});
+    if (asking === mine && !placing) place(page);
+  } catch (error) {
+    if (error.name !== "AbortError" && asking === mine) setTimeout(ask, 2000);
+  }
+}
+
+function later() {
+  const button = document.querySelector("#place button");
+  if (button) button.disabled = true;  // what it says is not what is typed any more
+  clearTimeout(typing);
+  typing = setTimeout(ask, TYPING_MS);
+}
+
+root.addEventListener("moved", () => {
+  if (refreshing || !typed() || find("quote")?.querySelector("[name=sure]")) return;
+  refreshing = setTimeout(() => { refreshing = 0; ask(); }, REFRESH_MS);
+});
+
+document.addEventListener("input", ({target}) => {
+  if (!target.closest("#order")) return;
+  if (target.id === "amount" && target.value) find("chance").value = "";
+  if (target.id === "chance" && target.value) find("amount").value = "";
+  if (target.name === "side") find("amount").value = "";
+  later();
+});
+
+document.addEventListener("click", event => {
+  const step = event.target.closest("[data-add], [data-max]"), choose = event.target.closest("[data-choose]");
+  if (step) {
+    const amount = find("amount"), side = document.querySelector("[name=side]:checked")?.value, held = document.querySelector("[name=outcome]:checked").dataset.held;
+    const most = side === "sell" ? held : step.dataset.max;
+    amount.value = "max" in step.dataset ? most : String(Number(amount.value || 0) + Number(step.dataset.add));
+    find("chance").value = "";
+    later();
+  } else if (choose && find("order")) {
+    event.preventDefault();
+    const radio = document.querySelector(`#order [name=outcome][value="${choose.dataset.choose}"]`);
+    if (radio) radio.checked = true;
+    find("panel").scrollIntoView({block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"});
+    find("amount").focus({preventScroll: true});
+    if (typed()) later();
+  }
+});
+
+document.addEventListener("submit", async event => {
+  const form = event.target;
+  if (form.id === "order") { event.preventDefault(); ask(); }
+  if (form.id !== "place" && !("undo" in form.dataset)) return;
+  event.preventDefault();
+  if (placing) return;
+  placing = true;
+  asking?.abort();
+  form.querySelector("button").disabled = true;
+  try {
+    const placed = place(await load(form.action, {method: "POST", headers: FETCHED, body: new URLSearchParams(new FormData(form))}));
+    begin();
+    if (placed.some(island => island.id === "panel")) {
+      find("panel").focus({preventScroll: true});
+      const undo = document.querySelector("[data-undo]");
+      if (undo) setTimeout(() => undo.remove(), UNDO_MS);
+    }
+  } catch {
+    form.querySelector("button").disabled = false;  // the same order again is carried out once
+    find("said").textContent = find("panel").dataset.failed;
+  }
+  placing = false;
+});
+
+function begin() {  // buttons that need JavaScript
+  for (const steps of document.querySelectorAll(".steps")) steps.hidden = false;
+}
+
+begin();

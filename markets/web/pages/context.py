@@ -1,0 +1,12 @@
+"""What every page may show of who looks at it."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from markets.selectors import portfolio
+
+
+def viewer(request: HttpRequest) -> dict[str, Any]:
+    """Return functions, so that a page that does not ask costs nothing."""
+    return {"spendable": lambda: portfolio.spendable(request.user)}
