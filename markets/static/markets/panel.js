@@ -64,6 +64,12 @@ document.addEventListener("click", event => {
   }
 });
 
+document.addEventListener("keydown", event => {  // a form of two fields without a button does nothing by itself
+  if (event.key !== "Enter" || event.isComposing || !event.target.matches("#order input")) return;
+  event.preventDefault();
+  find("order").requestSubmit();
+});
+
 document.addEventListener("submit", async event => {
   const form = event.target;
   if (form.id === "order") {  // Enter shows what one gets; once more, and it is done
