@@ -69,8 +69,8 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
 class Server(Process):
     """The web server on a real socket."""
 
-    def __init__(self, module: str = "config.daphne", **environment: str) -> None:
-        self.port = embedded.free_port()
+    def __init__(self, module: str = "config.daphne", *, port: int = 0, **environment: str) -> None:
+        self.port = port or embedded.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = (
             module,

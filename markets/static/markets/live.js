@@ -7,10 +7,10 @@ import {credits, micro, percent, points, worthOf} from "./format.js";
 import {load, place} from "./islands.js";
 import {clockTime, show} from "./times.js";
 
-const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, HIDDEN_MS = 30_000, TAPE = 12;
+const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, HIDDEN_MS = 30_000, FLUSH_MS = 200, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
 const one = root?.dataset.live === "market";
-let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, spoken = {at: Date.now(), text: ""};
+let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, flushedAt = 0, said = {}, spoken = {at: Date.now(), text: ""};
 
 const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
 
@@ -85,7 +85,10 @@ function hearMarket(message) {
   if (message.type === "trade") {
     queue(message);
     if (one) queueTape(message);
-  } else redraw(element);
+  } else {
+    said = {};
+    redraw(element);
+  }
 }
 
 function hearMine(message) {
@@ -99,19 +102,22 @@ function hearMine(message) {
   }
 }
 
-// Trades of one frame of the screen are shown together.
+// The first trade is shown at once, those of the next moment together: more than five a second nobody reads.
 function queue(trade) {
-  if (!waiting.frame) waiting.frame = requestAnimationFrame(flush);
+  waiting.timer ||= setTimeout(() => requestAnimationFrame(flush), Math.max(0, flushedAt + FLUSH_MS - Date.now()));
   (waiting.markets ||= {})[trade.market_id] = trade;
 }
 
 function queueTape(trade) {
-  (waiting.tape ||= []).push(trade);
+  const before = said[trade.outcome_id] ?? root.querySelector(`[data-price="${trade.outcome_id}"]`)?.textContent ?? "";
+  for (const [id, price] of Object.entries(trade.prices)) said[id] = percent(micro(price));
+  waiting.tape = [...(waiting.tape ?? []), {...trade, before}].slice(-TAPE);
 }
 
 function flush() {
   const {markets = {}, tape = []} = waiting;
   waiting = {};
+  flushedAt = Date.now();
   for (const trade of Object.values(markets)) {
     const prices = Object.fromEntries(Object.entries(trade.prices).map(([id, text]) => [id, micro(text)]));
     move(shown(trade.market_id), prices, trade.outcome_id);
@@ -122,7 +128,7 @@ function flush() {
     announce();
     root.dispatchEvent(new CustomEvent("moved"));
   }
-  for (const trade of tape.slice(-TAPE)) record(trade);
+  for (const trade of tape) record(trade);
   if (tape.length) show(document.getElementById("tape"));
 }
 
@@ -159,7 +165,7 @@ function record(trade) {
   row.querySelector("[data-shares]").textContent = credits(micro(trade.shares));
   row.querySelector("[data-label]").textContent = label?.textContent ?? "";
   row.querySelector("[data-cost]").textContent = credits(micro(trade.cost));
-  row.querySelector("[data-move]").textContent = `→ ${percent(micro(trade.prices[trade.outcome_id]))}`;
+  row.querySelector("[data-move]").textContent = `${trade.before} → ${percent(micro(trade.prices[trade.outcome_id]))}`;
   row.querySelector("time").dateTime = trade.at;
   const list = document.querySelector(".tape");
   list.querySelector("[data-none]")?.remove();
@@ -168,8 +174,9 @@ function record(trade) {
 }
 
 function announce() {  // to who listens: politely, rarely, and only if the number has changed
+  if (Date.now() - spoken.at < ANNOUNCE_MS) return;
   const text = root.querySelector(".number.large").innerText.split("\n")[0];
-  if (text === spoken.text || Date.now() - spoken.at < ANNOUNCE_MS) return;
+  if (text === spoken.text) return;
   spoken = {at: Date.now(), text};
   root.querySelector("[data-announce]").textContent = text;
 }
