@@ -117,8 +117,8 @@ class Chart(NamedTuple):
     @property
     def view(self) -> str:
         """Return the SVG's viewBox."""
-        top = MILLE - self.scale.high * 10
-        return f"0 {top} {self.seconds} {(self.scale.high - self.scale.low) * 10}"
+        top, width = MILLE - self.scale.high * 10, self.seconds * 101 // 100  # room for a dot
+        return f"0 {top} {width} {(self.scale.high - self.scale.low) * 10}"
 
     @property
     def floor(self) -> int:
@@ -127,7 +127,7 @@ class Chart(NamedTuple):
 
     @property
     def grid(self) -> str:
-        return "".join(f"M0 {MILLE - tick * 10}H{self.seconds}" for tick in self.scale.ticks)
+        return "".join(f"M0 {MILLE - tick * 10}H{self.seconds * 2}" for tick in self.scale.ticks)
 
     @property
     def in_words(self) -> str:

@@ -113,6 +113,8 @@ PAGES = [Row(*row) for row in (
     ("GET /", EVERYBODY),
     ("GET /markets/<slug:slug>", EVERYBODY),
     ("GET /markets/<slug:slug> · a draft", SEES_DRAFT_PAGES, THE_OTHERS),
+    ("GET /markets/<slug:slug>/trade", EVERYBODY),  # only leads to the market
+    ("POST /markets/<slug:slug>/trade", f"{STAFF} owner trader"),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
     ("GET /calendar.ics", EVERYBODY),

@@ -58,7 +58,7 @@ function tell(state) {
   const asOf = `${pulse.dataset.asOf} ${clockTime(heardAt || Date.now())}`;
   pulse.hidden = false;
   pulse.className = `pulse ${state}`;
-  pulse.textContent = state === "live" ? pulse.dataset.live : attempts > 3 ? asOf : pulse.dataset.away;
+  pulse.textContent = state === "live" ? pulse.dataset.now : attempts > 3 ? asOf : pulse.dataset.away;
 }
 
 // --- what is heard ---
