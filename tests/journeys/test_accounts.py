@@ -242,7 +242,7 @@ def test_somebody_joins_by_the_link_that_staff_have_made(strict, alice, page, br
     page.get_by_role("link", name="Go on to the admin").click()
     open_list(page, "Invitations")
     page.get_by_role("link", name="Invite people").click()
-    page.get_by_label("How many").fill("2")
+    page.get_by_role("spinbutton", name="How many*").fill("2")
     page.get_by_label("Note").fill("For Anna")
     press(page, "Make the links")
     first, second = page.get_by_label("Links, one for each person").input_value().split()
