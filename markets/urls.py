@@ -3,7 +3,7 @@
 from django.urls import path
 
 from markets.web import operator
-from markets.web.pages import calendar, home, market, settings, trade
+from markets.web.pages import calendar, crawlers, home, market, settings, trade
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("markets/<slug:slug>/object", market.object_to, name="object_to"),
     path("settings", settings.settings, name="settings"),
     path("calendar.ics", calendar.feed, name="calendar"),
+    path("robots.txt", crawlers.robots),
+    path("favicon.ico", crawlers.favicon),
     path("healthz", operator.healthz),
     path("readyz", operator.readyz),
     path("metrics", operator.metrics),

@@ -118,6 +118,8 @@ PAGES = [Row(*row) for row in (
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
     ("GET /calendar.ics", EVERYBODY),
+    ("GET /robots.txt", EVERYBODY),
+    ("GET /favicon.ico", EVERYBODY),  # leads to the icon
     ("GET /healthz", EVERYBODY),
     ("GET /readyz", EVERYBODY),
     ("GET /metrics", EVERYBODY),
