@@ -98,8 +98,8 @@ def gain(micro: int) -> str:
 
 @register.filter
 def moved(micro: int) -> str:
-    """Return a movement of money such as `+28` or `-12.5`."""
-    return ("+" if micro > 0 else "") + amounts.to_credits(micro)
+    """Return a movement of money such as `+28` or `−12.5`."""
+    return f"{'+' if micro > 0 else '−'}{amounts.to_credits(abs(micro))}"
 
 
 @register.filter

@@ -18,6 +18,7 @@ SIGNED_IN = " ".join(ROLES[:-1])
 STAFF = (
     "superuser editor resolver auditor treasurer viewer plain"  # by session: a key opens no page
 )
+SESSIONS = f"{STAFF} owner trader"  # by session: a key opens no page
 TRADES = (
     "superuser editor editor-key resolver auditor treasurer viewer plain owner trader trade-key"
 )
@@ -115,6 +116,13 @@ PAGES = [Row(*row) for row in (
     ("GET /markets/<slug:slug> · a draft", SEES_DRAFT_PAGES, THE_OTHERS),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
+    ("GET /portfolio", SESSIONS),
+    ("GET /portfolio/statement", SESSIONS),
+    ("GET /portfolio/statement.csv", SESSIONS),
+    ("GET /settings/keys", SESSIONS),
+    ("POST /settings/keys", SESSIONS),
+    ("GET /settings/keys/<int:key_id>/revoke", SESSIONS),  # only leads to the keys
+    ("POST /settings/keys/<int:key_id>/revoke · the owner's", "owner", f"{STAFF} trader"),
     ("GET /calendar.ics", EVERYBODY),
     ("GET /healthz", EVERYBODY),
     ("GET /readyz", EVERYBODY),
@@ -261,7 +269,7 @@ def read(answer: httpx.Response) -> str:
     status, where = answer.status_code, urlsplit(answer.headers.get("Location", "")).path
     assert status < 500, (answer.request.url, status)
     assert status not in {400, 415, 429}, (answer.request.url, status, "a wrong question")
-    if status in {401, 403} or where == "/admin/login/":
+    if status in {401, 403} or where in {"/admin/login/", "/account/login/"}:
         return "refused"
     if status in {404, 405}:
         return "hidden" if status == 404 else "not by this method"

@@ -1,6 +1,6 @@
 """One's API keys: make one, see it once, revoke it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from markets.domain.errors import AlreadyDone, NotFound, Refused
+from markets.domain.errors import AlreadyDone, Invalid, NotFound, Refused
 from markets.domain.limits import MOST_KEYS
 from markets.infra.threads import in_thread
 from markets.models import ApiKey, Scope
@@ -49,7 +49,7 @@ def _keys(request: OwnRequest) -> HttpResponse:
     wanted = {
         "name": request.POST.get("name", ""),
         "scopes": request.POST.getlist("scopes"),
-        "life": request.POST.get("life", ""),
+        "life": request.POST.get("life", "30"),
     }
     return _make(request, wanted)
 
@@ -57,14 +57,13 @@ def _keys(request: OwnRequest) -> HttpResponse:
 def _make(request: OwnRequest, wanted: dict[str, Any]) -> HttpResponse:
     """Answer with the page that shows the new key: no address does, so none shows it again."""
     now = timezone.now()
-    days = int(wanted["life"]) if wanted["life"] in LIVES and wanted["life"] else None
     try:
         key, secret = services.issue_key(
             user=request.user,
             now=now,
             name=wanted["name"],
             scopes=wanted["scopes"],
-            expires_at=None if days is None else now + timedelta(days=days),
+            expires_at=_end(wanted["life"], now),
             request_key=request.POST.get("once") or None,
         )
     except AlreadyDone:
@@ -72,8 +71,9 @@ def _make(request: OwnRequest, wanted: dict[str, Any]) -> HttpResponse:
         messages.error(request, said)
         return redirect("keys")
     except Refused as refusal:
-        wrong = getattr(refusal, "fields", {"": str(refusal)})
-        return _show(request, wanted=wanted, wrong=wrong, status=422)
+        wrong = getattr(refusal, "fields", {})
+        refused = "" if wrong else str(refusal)
+        return _show(request, wanted=wanted, wrong=wrong, refused=refused, status=422)
     return render(request, "markets/key_made.html", {"key": key, "secret": secret})
 
 
@@ -92,6 +92,13 @@ def _show(
         "wanted": wanted,
     }
     return render(request, "markets/keys.html", {**context, **more}, status=status)
+
+
+def _end(life: str, now: datetime) -> datetime | None:
+    """Raise Invalid for what the form does not offer."""
+    if life not in LIVES:
+        raise Invalid(life=_("Choose when the key expires."))
+    return now + timedelta(days=int(life)) if life else None
 
 
 def _state(key: ApiKey) -> str:
