@@ -33,7 +33,7 @@ def truth(market: Mapping[str, Any]) -> dict[int, float]:
     """Return hidden probabilities by outcome id, drawn around the first prices; always the same."""
     chance = random.Random(sha256(f"truth of {market['slug']}".encode()).digest())
     weights = [
-        max(0.005, float(o["price"])) * chance.lognormvariate(0, 0.8) for o in market["outcomes"]
+        max(0.005, float(o["price"])) * chance.lognormvariate(0, 0.4) for o in market["outcomes"]
     ]
     return {
         o["id"]: weight / sum(weights)

@@ -5,6 +5,8 @@ import secrets
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from typing import Any, Final
 
@@ -38,7 +40,7 @@ def run() -> None:
     try:
         access = start(parts, port)
         if crowd:
-            parts.start("crowd", ["manage", "crowd", access["base_url"]])
+            parts.start("crowd", ["manage", "crowd", "--sample", access["base_url"]])
             say("A crowd of simulated traders trades (CROWD=0 turns it off)")
         ACCESS_FILE.touch(0o600)
         ACCESS_FILE.write_text(json.dumps(access, indent=2))
@@ -81,7 +83,7 @@ def say(line: str) -> None:
 def welcome(access: dict[str, str]) -> None:
     url = access["base_url"]
     say(f"""
-  Markets   {url}/
+  Markets   {url}/         {access["trader_username"]} / {access["trader_password"]}
   Admin     {url}/admin/   {access["admin_username"]} / {access["admin_password"]}
   API       {url}/api/v1/docs
             staff key   {access["staff_api_key"]}
@@ -114,20 +116,19 @@ def answers(url: str, key: str = "") -> bool:
 
 
 def credentials(url: str) -> dict[str, str]:
-    """Return an admin login and API keys, those of the last start if they still work."""
+    """Return logins and API keys, those of the last start if they still work."""
     from django.contrib.auth import get_user_model
 
     known: dict[str, str] = json.loads(ACCESS_FILE.read_text()) if ACCESS_FILE.exists() else {}
     users = get_user_model()._default_manager
-    admin = users.filter(**{users.model.USERNAME_FIELD: ADMIN}).first()
-    password = known.get("admin_password") or secrets.token_urlsafe(9)
-    if admin is None:
-        users.create_superuser(ADMIN, "admin@example.org", password)
-    elif not admin.check_password(password):
-        admin.set_password(password)
-        admin.save()
-    if not users.filter(**{users.model.USERNAME_FIELD: TRADER}).exists():
-        users.create_user(TRADER)
+
+    def password(name: str, create: Callable[[str], Any]) -> str:
+        text = known.get(f"{name}_password") or secrets.token_urlsafe(9)
+        user = users.filter(**{users.model.USERNAME_FIELD: name}).first() or create(name)
+        if not user.check_password(text):
+            user.set_password(text)
+            user.save()
+        return text
 
     def key(name: str, owner: str, *scopes: str) -> str:
         old = known.get(name)
@@ -140,7 +141,11 @@ def credentials(url: str) -> dict[str, str]:
     return {
         "base_url": url,
         "admin_username": ADMIN,
-        "admin_password": password,
+        "admin_password": password(
+            ADMIN, partial(users.create_superuser, email="admin@example.org")
+        ),
+        "trader_username": TRADER,
+        "trader_password": password(TRADER, users.create_user),
         "staff_api_key": key("staff_api_key", ADMIN, "read", "trade", "staff"),
         "trader_api_key": key("trader_api_key", TRADER, "read", "trade"),
     }

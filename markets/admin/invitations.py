@@ -77,13 +77,13 @@ class InvitationAdmin(ReadOnlyAdmin):
     fields = (
         "note", "created_by", "created_at", "expires_at", "used_by", "used_at", "revoked_at",
     )  # fmt: skip
-    actions = ["revoke"]
+    actions = ["withdraw"]
     actions_list = ["invite"]
     invite = opens(InvitePage)
     has_invite_permission = asks(Permission.INVITE_PEOPLE)
 
     @admin.action(description="Revoke the chosen invitations", permissions=["invite"])
-    def revoke(self, request: StaffRequest, chosen: QuerySet[Invitation]) -> None:
+    def withdraw(self, request: StaffRequest, chosen: QuerySet[Invitation]) -> None:
         ids = list(chosen.values_list("pk", flat=True))
         revoked = invitations.revoke_invitations(ids=ids, now=timezone.now())
         messages.success(request, f"{revoked} invitation(s) revoked.")

@@ -118,8 +118,8 @@ class Chart(NamedTuple):
     @property
     def view(self) -> str:
         """Return the SVG's viewBox."""
-        top = MILLE - self.scale.high * 10
-        return f"0 {top} {self.seconds} {(self.scale.high - self.scale.low) * 10}"
+        top, width = MILLE - self.scale.high * 10, self.seconds * 101 // 100  # room for a dot
+        return f"0 {top} {width} {(self.scale.high - self.scale.low) * 10}"
 
     @property
     def floor(self) -> int:
@@ -131,7 +131,7 @@ class Chart(NamedTuple):
         low, spaces = self.floor, len(self.labels) - 1
         height = (self.scale.high - self.scale.low) * 10
         ys = (low - height * place / spaces for place in range(spaces + 1))
-        return "".join(f"M0 {y:g}H{self.seconds}" for y in ys)
+        return "".join(f"M0 {y:g}H{self.seconds * 2}" for y in ys)
 
     @property
     def in_words(self) -> str:
@@ -183,7 +183,8 @@ def _money_scale(amounts: Sequence[int]) -> tuple[int, int, int]:
     step = next(size * n for n in (1, 2, 5, 10) if size * n * 4 >= span)
     low, high = low // step * step, -(-high // step) * step
     if high - low < 2 * step:
-        low, high = max(0, low - step), high + step
+        low = max(0, low - step)
+        high = low + 2 * step
     return low, high, step
 
 

@@ -83,7 +83,7 @@ async def test_a_failure_has_one_line_with_the_error(client, market, caplog, mon
         raise RuntimeError("it broke")
 
     monkeypatch.setattr("markets.selectors.markets.get", broken)
-    monkeypatch.setattr("markets.web.pages.views.catalogue.listed", broken)
+    monkeypatch.setattr("markets.web.pages.home.catalogue.listed", broken)
     for path in (f"/api/v1/markets/{market.pk}", "/"):
         caplog.clear()
         try:

@@ -2,6 +2,7 @@
 
 from django.core.management import call_command
 
+from clients.people import PEOPLE
 from markets.models import Trade
 from markets.selectors import audit
 
@@ -15,3 +16,11 @@ def test_the_crowd_trades_through_the_api(server, make_market, capsys):
     assert made > 20
     assert len(set(Trade.objects.values_list("trader", flat=True))) > 3
     assert audit.breaches() == []
+
+
+def test_the_crowd_goes_on_as_the_people_of_the_sample(server, make_market):
+    make_market()
+    call_command("crowd", server.url, sample=True, per_second=60, seconds=2)
+    traders = set(Trade.objects.values_list("trader__username", flat=True))
+    assert traders
+    assert traders <= {person.name for person in PEOPLE}

@@ -56,13 +56,13 @@ def test_what_stays_as_it_is_needs_no_reason(traded):
 async def test_the_page_shows_what_was_corrected_and_why(client, traded):
     await in_thread(edit, traded, LABELS | CRITERIA, "A mistake in <the> source.")
     page = (await client.get(traded.get_absolute_url())).text
-    assert "Corrections" in page
-    for text in ("A mistake in &lt;the&gt; source.", "It rains", "As the office says."):
+    assert "What was changed" in page
+    for text in ("A mistake in &lt;the&gt; source.", "It rains", "the office says."):
         assert text in page, text
 
 
 async def test_the_page_of_a_market_without_corrections_says_nothing_of_them(client, market):
-    assert "Corrections" not in (await client.get(market.get_absolute_url())).text
+    assert "What was changed" not in (await client.get(market.get_absolute_url())).text
 
 
 async def test_the_api_takes_the_reason_and_names_the_field(staff, traded):

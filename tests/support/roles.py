@@ -114,6 +114,8 @@ PAGES = [Row(*row) for row in (
     ("GET /", EVERYBODY),
     ("GET /markets/<slug:slug>", EVERYBODY),
     ("GET /markets/<slug:slug> · a draft", SEES_DRAFT_PAGES, THE_OTHERS),
+    ("GET /markets/<slug:slug>/trade", EVERYBODY),  # only leads to the market
+    ("POST /markets/<slug:slug>/trade", f"{STAFF} owner trader"),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
     ("GET /portfolio", SESSIONS),
@@ -128,6 +130,28 @@ PAGES = [Row(*row) for row in (
     ("GET /readyz", EVERYBODY),
     ("GET /metrics", EVERYBODY),
     ("GET /admin", EVERYBODY),  # only leads to /admin/
+)]  # fmt: skip
+
+BY_SESSION = f"{STAFF} owner trader"
+ACCOUNTS = [Row(*row) for row in (  # django-allauth's; who has no session is led to sign in
+    ("GET /settings", BY_SESSION),
+    ("POST /settings", BY_SESSION),
+    *((f"GET /account/{path}", EVERYBODY) for path in (
+        "login/", "logout/", "inactive/", "signup/", "confirm-email/", r"confirm-email/(?P<key>[-:\w]+)/",
+        "password/reset/", "password/reset/done/", "password/reset/key/done/",
+        "password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/",
+    )),
+    *((f"GET /account/{path}", BY_SESSION) for path in (
+        "reauthenticate/", "email/", "password/change/", "password/set/", "2fa/", "2fa/reauthenticate/",
+        "2fa/totp/activate/", "2fa/recovery-codes/generate/",
+        "2fa/webauthn/", "2fa/webauthn/add/", "2fa/webauthn/reauthenticate/",
+        "2fa/webauthn/keys/<int:pk>/remove/", "2fa/webauthn/keys/<int:pk>/edit/",
+        # steps of signing in, which only lead to its beginning, or on
+        "login/code/confirm/", "2fa/authenticate/", "2fa/webauthn/login/",
+    )),
+    *((f"GET /account/2fa/{path}", NOBODY, BY_SESSION) for path in (  # nobody has a second factor
+        "totp/deactivate/", "recovery-codes/", "recovery-codes/download/",
+    )),
 )]  # fmt: skip
 
 STREAMS = [Row(*row) for row in (
@@ -154,7 +178,7 @@ _SEES_PEOPLE = "superuser treasurer auditor"  # view_user
 
 SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     ("GET /admin/", STAFF),
-    ("GET /admin/login/", EVERYBODY),
+    ("GET /admin/login/", STAFF),  # leads on; others to the sign-in page of everybody, or nowhere
     ("GET /admin/logout/", STAFF),
     ("GET /admin/password_change/", STAFF),
     ("GET /admin/password_change/done/", STAFF),
@@ -185,6 +209,10 @@ SITE = [Row(*row) for row in (  # of the admin, beside the pages of its models
     (f"POST {_PERSON}/suspend/", "superuser"),
     (f"GET {_PERSON}/lift/", "superuser"),
     (f"POST {_PERSON}/lift/", "superuser"),
+    (f"GET {_PERSON}/remove_factor/", "superuser"),
+    (f"POST {_PERSON}/remove_factor/", "superuser"),
+    ("GET /admin/markets/invitation/invite/", "superuser"),  # no group has invite_people
+    ("POST /admin/markets/invitation/invite/", "superuser"),
     (f"GET {_PERSON}/issue_key/", "superuser"),  # no group has manage_keys
     (f"POST {_PERSON}/issue_key/", "superuser"),
     ("GET /admin/markets/market/calendar/", SEES_DRAFT_PAGES),
@@ -220,6 +248,7 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "markets.notification": ("superuser auditor viewer", NOBODY, NOBODY, NOBODY, {}),
     "markets.categoryfollow": ("superuser auditor viewer", "superuser", "superuser", "superuser", {}),
     "markets.apikey": ("superuser auditor viewer", NOBODY, NOBODY, NOBODY, {"revoke": "superuser"}),  # no group has manage_keys
+    "markets.invitation": ("superuser viewer", NOBODY, NOBODY, NOBODY, {"withdraw": "superuser"}),  # … nor invite_people
     "auth.user": (_SEES_PEOPLE, "superuser", "superuser", "superuser", {}),
     "auth.group": ("superuser", "superuser", "superuser", "superuser", {}),
 }  # fmt: skip
@@ -261,7 +290,7 @@ def rows_of_models() -> list[Row]:
 
 
 ADMIN = [*SITE, *rows_of_models()]
-TABLE = [*API, *PAGES, *STREAMS, *ADMIN]
+TABLE = [*API, *PAGES, *ACCOUNTS, *STREAMS, *ADMIN]
 
 
 def read(answer: httpx.Response) -> str:

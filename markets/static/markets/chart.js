@@ -44,7 +44,7 @@ export class Chart {
     if (low !== 1000 - this.figure.dataset.high * 10 || high !== 1000 - this.figure.dataset.low * 10) this.rescale(1000 - high, 1000 - low);
     if (this.area) this.area.setAttribute("d", `${this.steps(this.lines[0].steps, x)}V${high}H0Z`);
     const left = "slides" in this.figure.dataset ? x - this.width : 0;
-    this.svg.setAttribute("viewBox", `${left} ${low} ${x - left} ${high - low}`);
+    this.svg.setAttribute("viewBox", `${left} ${low} ${(x - left) * 1.01} ${high - low}`);
   }
 
   steps(steps, end) {

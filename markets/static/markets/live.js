@@ -7,7 +7,7 @@ import {credits, gain, micro, MICRO, percent, points} from "./format.js";
 import {load, place} from "./islands.js";
 import {clockTime, show} from "./times.js";
 
-const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, TAPE = 12;
+const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
 const one = root?.dataset.live === "market", islands = root?.dataset.islands?.split(" ");  // of a page whose rows come and go
 let socket = null, heardAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, spoken = {at: Date.now(), text: ""};
@@ -62,7 +62,7 @@ function tell(state) {
   const asOf = `${pulse.dataset.asOf} ${clockTime(heardAt || Date.now())}`;
   pulse.hidden = false;
   pulse.className = `pulse ${state}`;
-  pulse.textContent = state === "live" ? pulse.dataset.live : attempts > 3 ? asOf : pulse.dataset.away;
+  pulse.textContent = state === "live" ? pulse.dataset.now : attempts > 3 ? asOf : pulse.dataset.away;
 }
 
 // --- what is heard ---
@@ -214,10 +214,21 @@ function begin() {
   chart = figure && new Chart(figure);
 }
 
+// Nothing changes its place under the pointer: what is new in the list is counted, and shown when one asks for it.
+async function lookForNew() {
+  const fresh = document.querySelector("[data-fresh]");
+  if (document.hidden || !fresh) return;
+  const page = await load(location.href).catch(() => null);
+  const news = page ? [...page.querySelectorAll("[data-market]")].filter(({dataset}) => !shown(dataset.market)) : [];
+  fresh.hidden = !news.length;
+  fresh.querySelector("[data-count]").textContent = news.length;
+}
+
 document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
 if (root) {
   if (one) begin();
+  else setInterval(lookForNew, NEWS_MS);
   document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(disconnect, 30_000)) : (clearTimeout(timer), connect()));
   addEventListener("pagehide", disconnect);
   addEventListener("pageshow", ({persisted}) => { if (persisted) connect(); });

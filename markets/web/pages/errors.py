@@ -4,18 +4,21 @@ import sys
 from typing import Final
 
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import render
 from django.views import defaults
+from redis import RedisError
 
 from markets.domain.errors import Busy
 
+# Redis: it counts who tries to sign in, and without the count nobody may try
+_UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, RedisError)
 WAIT_SECONDS: Final = 60  # the window of every limit that answers 429
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 if the database is down or busy, otherwise 500."""
-    if not isinstance(sys.exc_info()[1], OperationalError | InterfaceError | Busy):
+    """Answer 503 if the database or Redis is down or busy, otherwise 500."""
+    if not isinstance(sys.exc_info()[1], _UNAVAILABLE):
         return defaults.server_error(request)
     response = render(request, "503.html", status=503, using=None)
     response["Retry-After"] = str(Busy.retry_after)
@@ -36,4 +39,6 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     """Answer 403 for a form without its token: an old page, or no cookies."""
+    if request.path.startswith("/api/"):  # asked in the event loop, and answered with a problem
+        return HttpResponseForbidden()
     return render(request, "403_csrf.html", status=403)

@@ -21,6 +21,7 @@ from markets.models import (
     Category,
     CategoryFollow,
     Event,
+    Invitation,
     JournalEntry,
     Notification,
     Position,
@@ -28,9 +29,9 @@ from markets.models import (
     Scope,
     Tag,
 )
-from markets.services import bulk, keys
+from markets.services import bulk, invitations, keys
 from markets.services.report_files import request_report
-from tests.support.clock import NOW
+from tests.support.clock import LATER, NOW
 from tests.support.database import emptied
 from tests.support.factory import make_market, order, resolve, trade, yes_no
 from tests.support.people import bearer, key_for, person
@@ -65,6 +66,14 @@ def revoked_key(user: Any, *scopes: str) -> ApiKey:
     return key
 
 
+def revoked_invitation(user: Any) -> Invitation:
+    """To revoke it again changes nothing."""
+    invitations.make_invitations(actor=user, count=1, note="", expires_at=LATER, now=NOW)
+    made = Invitation.objects.get()
+    invitations.revoke_invitations(ids=[made.pk], now=NOW)
+    return made
+
+
 def made_things(people: dict[str, Any]) -> SimpleNamespace:
     owner = people["owner"]
     active = make_market("Will it rain?", category="Weather", tags=["Sky"])
@@ -81,7 +90,7 @@ def made_things(people: dict[str, Any]) -> SimpleNamespace:
         "resolution": Resolution.objects.get(), "report": report, "account": Account.objects.get(user=owner),
         "journalentry": JournalEntry.objects.latest("pk"), "trade": bought, "position": Position.objects.get(),
         "auditrun": AuditRun.objects.create(at=NOW), "apikey": owners, "user": people["idle"],
-        "group": Group.objects.get(name="Auditors"),
+        "invitation": revoked_invitation(people["superuser"]), "group": Group.objects.get(name="Auditors"),
         "categoryfollow": CategoryFollow.objects.create(user=owner, category=active.category),
         "notification": Notification.objects.create(user=owner, event=event, text="Rain", created_at=NOW),
     }  # fmt: skip

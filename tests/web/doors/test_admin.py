@@ -34,12 +34,12 @@ REFUSALS = {
         "Give an amount of credits other than zero",
     ),
     "revoke": ("apikey", {}, "1 key(s) revoked."),  # again
+    "withdraw": ("invitation", {}, "0 invitation(s) revoked."),  # again
     "delete_selected": (None, {}, "Are you sure"),
 }
 # where an answer of these doors is neither a page nor the login
 MEANS = {
     ("GET /admin/login/", "sent to /admin/"): "allowed",  # who has signed in as staff already
-    ("GET /admin/logout/", "not by this method"): "allowed",  # a GET signs nobody out
     ("GET /admin/logout/", "sent to /admin/"): "refused",
     ("GET /admin/markets/report/<path:object_id>/retry/", "not by this method"): "allowed",
     ("POST /admin/markets/report/<path:object_id>/retry/", "sent to /admin/"): "allowed",

@@ -3,7 +3,7 @@
 import pytest
 
 from markets.infra.threads import in_thread
-from tests.support.roles import API, PAGES, ROLES, read
+from tests.support.roles import ACCOUNTS, API, PAGES, ROLES, read
 
 LONG_AGO = "2020-01-01T00:00:00Z"
 SETTLED = {
@@ -33,6 +33,9 @@ def request_for(door, place):
         "{int:key_id}": key.pk,
         "<int:key_id>": key.pk,
         "{int:report_id}": place.report.pk,
+        "<int:pk>": 1,
+        r"(?P<key>[-:\w]+)": "x",
+        "(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)": "1-x",
     }
     for name, value in ids.items():
         path = path.replace(name, str(value))
@@ -62,7 +65,7 @@ def request_for(door, place):
     return method, path, asked
 
 
-@pytest.mark.parametrize("row", [*API, *PAGES], ids=lambda row: row.door)
+@pytest.mark.parametrize("row", [*API, *PAGES, *ACCOUNTS], ids=lambda row: row.door)
 async def test_an_address_lets_in_whom_the_table_names(place, visit, row):
     method, path, asked = await in_thread(request_for, row.door, place)
     found = {}

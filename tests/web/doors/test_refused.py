@@ -1,13 +1,15 @@
 """A person who may not: what would succeed, sent anyhow, moves neither money nor a market."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
 
 from markets.domain.amounts import MICRO
 from markets.infra.threads import in_thread
-from markets.models import Account, ApiKey, Job, Market, Proposal
-from markets.services import bulk, keys, lifecycle, proposals
+from markets.models import Account, ApiKey, Invitation, Job, Market, Proposal
+from markets.services import bulk, invitations, keys, lifecycle, proposals
 from tests.support.clock import LATER, NOW
 from tests.support.factory import (
     make_market,
@@ -68,6 +70,14 @@ def job(place, state="proposed"):
     return made
 
 
+def invitation(place):
+    later = timezone.now() + timedelta(days=1)
+    invitations.make_invitations(
+        actor=place.people["superuser"], count=1, note="", expires_at=later, now=NOW
+    )
+    return Invitation.objects.latest("pk")
+
+
 # what is chosen for each action or page, and what is sent along, so that it succeeds
 CHOSEN = {
     "schedule": draft,
@@ -90,6 +100,7 @@ CHOSEN = {
     "revoke": lambda place: keys.issue_key(
         user=place.people["owner"], now=NOW, name="live", scopes=["read"]
     )[0],
+    "withdraw": invitation,
     "confirm": job,
     "retry": lambda place: job(place, "failed"),
 }
@@ -109,6 +120,7 @@ def everything():
         *state(),
         list(facts),
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at")),
+        list(Invitation.objects.order_by("pk").values_list("pk", "revoked_at")),
         list(Proposal.objects.order_by("pk").values_list("pk", "decided_at")),
         list(Job.objects.order_by("pk").values_list("pk", "state", "position")),
     ]

@@ -21,7 +21,7 @@ async def test_the_list_shows_markets_with_their_prices(client, make_market):
     )
     page = (await client.get("/")).text
     assert "Will it rain?" in page
-    assert "61.3%" in page
+    assert "61%" in page
     assert 'href="/markets/will-it-rain"' in page
 
 
@@ -38,10 +38,10 @@ async def test_the_list_is_searched_filtered_and_paged(client, make_market):
         )
     await in_thread(react_to_all)
     first = (await client.get("/?sort=newest")).text
-    assert first.count('class="card"') == 30
-    more = html.unescape(re.search(r'class="button" href="([^"]+)"', first)[1])
-    assert (await client.get(f"/{more}")).text.count('class="card"') == 2
-    assert (await client.get("/?category=sport")).text.count('class="card"') == 16
+    assert first.count('class="card" data-market') == 30
+    more = html.unescape(re.search(r'class="button quiet" href="([^"]+)"', first)[1])
+    assert (await client.get(f"/{more}")).text.count('class="card" data-market') == 2
+    assert (await client.get("/?category=sport")).text.count('class="card" data-market') == 16
     assert "Question 07?" in (await client.get("/?q=Question+07")).text
     for odd in ("/?cursor=banana", "/?sort=best", "/?q=%F0%9F%98%80", "/?q=---", "/?page=9"):
         assert (await client.get(odd)).status_code == 200
@@ -82,7 +82,8 @@ async def test_a_settled_and_a_called_off_market_say_so(client, make_market):
 
     await in_thread(settle)
     page = (await client.get("/markets/will-it-rain")).text
-    assert "Resolved 1 March 2026" in page
+    assert "Resolved" in page
+    assert "1 Mar 2026, 12:00 UTC" in page
     assert "It &lt;b&gt;poured&lt;/b&gt;." in page
     assert 'href="https://example.org/x"' in page
     assert "Called off" in (await client.get("/markets/snow")).text
@@ -124,12 +125,13 @@ async def test_no_script_of_a_text_reaches_a_page(client, make_market):
         page = await client.get(path)
         assert page.status_code == 200
         tags = Tags(page.text)
-        assert [attributes for tag, attributes in tags.found if tag == "script"] == [
-            {"type": "module", "src": "/static/markets/live.js"}
-        ]
-        assert not {"iframe", "svg", "style", "math", "object", "embed"} & {
-            tag for tag, _ in tags.found
-        }
+        for tag, attributes in tags.found:
+            if tag == "script":
+                assert attributes["src"].startswith("/static/markets/")
+            if tag == "svg":  # only the charts
+                assert {"viewbox", "preserveaspectratio"} <= set(attributes)
+        assert not {"iframe", "style", "math", "object", "embed"} & {tag for tag, _ in tags.found}
+        assert "style" not in {name for _, attributes in tags.found for name in attributes}
         for tag, attributes in tags.found:
             assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
             for name in ("href", "src", "action"):
@@ -156,7 +158,11 @@ def test_markdown_with_stray_html_is_shown_as_meant(source, shown):
 @pytest.mark.parametrize(
     ("price", "text"),
     [
-        (613_000, "61.3%"),
+        (613_000, "61%"),
+        (615_000, "62%"),
+        (9_940, "1%"),
+        (4_200, "0.4%"),
+        (995_100, "99.5%"),
         (500_000, "50%"),
         (1, "<0.1%"),
         (999_999, ">99.9%"),
