@@ -98,9 +98,8 @@ def _profit(positions: Iterable[Position], prices: dict[int, int]) -> int:
 
 def _moments(begun: datetime, now: datetime) -> list[datetime]:
     """Return POINTS even moments; whole minutes, except now, where they are minutes apart."""
-    start = min(begun, now - _MINUTE)
-    step = (now - start) / (POINTS - 1)
-    even = [start + step * i for i in range(POINTS - 1)]
+    step = (now - begun) / (POINTS - 1)
+    even = [begun + step * i for i in range(POINTS - 1)]
     if step >= _MINUTE:
         even = [at + (_ZERO - at) % _MINUTE for at in even]
     return [*even, now]

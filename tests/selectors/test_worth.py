@@ -133,3 +133,4 @@ def test_a_first_minute_has_a_line_too(world):
     found = worth.worth_of(me, now=NOW + timedelta(milliseconds=1))
     assert len(set(found.moments)) == worth.POINTS
     assert found.line[-1] == found.total
+    assert min(found.line) > 900 * MICRO, "it does not begin with nothing"

@@ -10,7 +10,7 @@ import {clockTime, show} from "./times.js";
 const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
 const one = root?.dataset.live === "market", islands = root?.dataset.islands?.split(" ");  // of a page whose rows come and go
-let socket = null, heardAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, spoken = {at: Date.now(), text: ""};
+let socket = null, heardAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, latest = {}, spoken = {at: Date.now(), text: ""};
 
 const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
 
@@ -82,6 +82,7 @@ function hearMarket(message) {
   if (!element || message.seq <= Number(element.dataset.seq)) return;
   element.dataset.seq = message.seq;
   if (message.type === "trade") {
+    latest[message.market_id] = message;
     queue(message);
     if (one) queueTape(message);
   } else redraw(element);
@@ -89,7 +90,7 @@ function hearMarket(message) {
 
 function hearMine(message) {
   if (message.balance !== undefined) document.getElementById("balance").textContent = credits(micro(message.balance));
-  if (islands && message.type !== "notification") redraw(root);
+  if (islands && ["fill", "balance"].includes(message.type)) redraw(root);
   if (message.type === "fill" && String(message.market_id) === root.dataset.market) {
     chart?.dot(message.trade.outcome_id, micro(message.trade.price_after));
     redraw(root, ["position"]);
@@ -196,7 +197,9 @@ function redraw(element, ids) {
     redrawn = new Set();
     try {
       const page = await load(location.href, {headers: {Accept: "text/html"}});
+      const seqs = Object.fromEntries([...page.querySelectorAll("[data-market]")].map(({dataset}) => [dataset.market, dataset.seq]));
       place(page, island => wanted.has(island.id) && !(island.id === "panel" && inUse(island)));
+      for (const trade of Object.values(latest)) if (trade.seq > Number(seqs[trade.market_id])) queue(trade);  // it came while this page was drawn
       document.title = page.title;
       if (one) {
         if (wanted.has("chart")) begin();

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from markets.domain.errors import Invalid
+from markets.infra.database import one_snapshot
 from markets.infra.threads import in_thread
 from markets.models import Market, Position
 from markets.presenters.chart import money_chart
@@ -56,17 +57,19 @@ async def portfolio(request: OwnRequest) -> HttpResponse:
 @never_cache
 @login_required
 def _portfolio(request: OwnRequest) -> HttpResponse:
-    worth = worth_of(request.user, now=timezone.now())
-    context: dict[str, Any] = {
+    listed = _settled if request.GET.get("show") == "settled" else _open
+    with one_snapshot():  # so that the rows add up to the figures above them
+        worth, rows = worth_of(request.user, now=timezone.now()), listed(request)
+    context = {
         "worth": worth,
         "today": worth.total - worth.day_ago,
         "since": worth.total - worth.at_first,
+        **rows,
     }
     if worth.line:
         start, end = worth.moments[0], worth.moments[-1]
         context["chart"] = money_chart(start, end, _("Worth"), worth.line)
-    listed = _settled if request.GET.get("show") == "settled" else _open
-    return render(request, "markets/portfolio.html", {**context, **listed(request)})
+    return render(request, "markets/portfolio.html", context)
 
 
 def _open(request: OwnRequest) -> dict[str, Any]:

@@ -28,7 +28,7 @@ async def own(client, bob):
 
 def text_of(page):
     """As somebody reads it."""
-    plain = re.sub(r"<(script|style|svg|template).*?</\1>", "", page, flags=re.S)
+    plain = re.sub(r"<(script|style|svg|template).*?</\1>", "", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", plain)).split())
 
 
