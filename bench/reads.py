@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("LOG_LEVEL", "ERROR")
@@ -27,11 +28,12 @@ from bench.servers import LOAD_CORE, Served, own_database, serving
 ROUNDS, SECONDS, CONNECTIONS = 3, 2, 16
 
 OWN = "config.asgi:application"
+BARE = "bench.peers.bare:application"
 SIDES = {  # name: (server, application, environment)
-    "bare, daphne": ("daphne", "bench.peers.bare:application", {}),
+    "bare, daphne": ("daphne", BARE, {}),
     "hot, daphne": ("bellwether", OWN, {}),
     "hot, plain daphne": ("daphne", OWN, {}),
-    "bare, granian": ("granian", "bench.peers.bare:application", {}),
+    "bare, granian": ("granian", BARE, {}),
     "hot, granian": ("granian", OWN, {}),
     "seed, uvicorn": ("uvicorn", "bench.peers.seed:application", {}),
     "seed with its log, uvicorn": ("uvicorn", "bench.peers.seed:application", {"PEER_LOG": "1"}),
@@ -41,6 +43,14 @@ SIDES = {  # name: (server, application, environment)
     "stock Django, granian": ("granian", "bench.peers.stock:application", {}),
     "with a key, granian": ("granian", OWN, {}),
     "not hot, granian": ("granian", "bench.peers.cold:application", {}),
+    "bare, page, daphne": ("daphne", BARE, {}),
+    "hot, page, daphne": ("bellwether", OWN, {}),
+    "bare, page, gzip, daphne": ("daphne", BARE, {}),
+    "hot, page, gzip, daphne": ("bellwether", OWN, {}),
+    "bare, page, granian": ("granian", BARE, {}),
+    "hot, page, granian": ("granian", OWN, {}),
+    "bare, page, gzip, granian": ("granian", BARE, {}),
+    "hot, page, gzip, granian": ("granian", OWN, {}),
 }
 BARS = [  # own, peer, what the ratio must reach
     ("hot, daphne", "bare, daphne", 0.9),
@@ -53,7 +63,13 @@ BARS = [  # own, peer, what the ratio must reach
     ("not hot, daphne", "stock Django, daphne", 2.5),
     ("with a key, granian", "stock Django, granian", 2.5),
     ("not hot, granian", "stock Django, granian", 2.5),
+    *(
+        (f"hot, page{how}, {server}", f"bare, page{how}, {server}", 0.9)
+        for server in ("daphne", "granian")
+        for how in ("", ", gzip")
+    ),
 ]
+GZIP = "Accept-Encoding: gzip, deflate, br"  # as a browser asks
 
 
 def wrk(
@@ -94,9 +110,28 @@ def _ms(text: str) -> float:
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def fetch(url: str) -> tuple[list[tuple[str, str]], bytes]:
+class Target(NamedTuple):
+    """What the sides send: by an address below the server's, with these headers of the request."""
+
+    path: str
+    asked: list[str]
+    environment: dict[str, str]  # of the bare peer: what it sends
+    size: int
+
+
+def target(served: Served, folder: str, kind: str, path: str, *asked: str) -> Target:
+    headers, body = fetch(f"http://127.0.0.1:{served.port}{path}", *asked)
+    file = Path(folder, kind)
+    file.write_bytes(body)
+    return Target(
+        path, list(asked), {"PEER_HEADERS": json.dumps(headers), "PEER_BODY": str(file)}, len(body)
+    )
+
+
+def fetch(url: str, *asked: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers (less those that the server itself adds) and body."""
-    with urllib.request.urlopen(url) as answer:
+    request = urllib.request.Request(url, headers=dict(one.split(": ") for one in asked))
+    with urllib.request.urlopen(request) as answer:
         headers = [
             (name.lower(), value)
             for name, value in answer.getheaders()
@@ -105,8 +140,8 @@ def fetch(url: str) -> tuple[list[tuple[str, str]], bytes]:
         return headers, bytes(answer.read())
 
 
-def scene() -> tuple[list[int], str]:
-    """Markets such as people make, and a key that reads."""
+def scene() -> tuple[list[int], str, str]:
+    """Markets such as people make, a key that reads, and the address of a market's page."""
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 
@@ -120,9 +155,8 @@ def scene() -> tuple[list[int], str]:
         for n in range(200)
     ]
     user = get_user_model().objects.create(username=f"bench-{time.time_ns()}")
-    return [market.pk for market in made], keys.issue_key(
-        user=user, now=now, name="bench", scopes=["read"]
-    )[1]
+    _, key = keys.issue_key(user=user, now=now, name="bench", scopes=["read"])
+    return [market.pk for market in made], key, made[0].get_absolute_url()
 
 
 def main() -> None:
@@ -132,20 +166,21 @@ def main() -> None:
     options = arguments.parse_args()
     with own_database(), tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, {LOAD_CORE})
-        ids, key = scene()
+        ids, key, page = scene()
         with serving("bellwether", OWN) as served:
-            headers, body = fetch(f"http://127.0.0.1:{served.port}/api/v1/markets/{ids[0]}")
-        os.environ["PEER_HEADERS"] = json.dumps(headers)
-        file = Path(folder, "body")
-        file.write_bytes(body)
-        os.environ["PEER_BODY"] = str(file)
+            targets = {
+                "": target(served, folder, "json", f"/api/v1/markets/{ids[0]}"),
+                "page": target(served, folder, "page", page),
+                "gzip": target(served, folder, "gzip", page, GZIP),
+            }
+        os.environ.update(targets[""].environment)
         spread = Path(folder, "spread.lua")  # each request another market, so that none is hot
         spread.write_text(
             f"local ids, n = {{{','.join(map(str, ids))}}}, 0\n"
             "request = function() n = n % #ids + 1; return wrk.format('GET', '/api/v1/markets/' .. ids[n]) end\n"
         )
-        results = measure(options.only, options.rounds, ids[0], key, str(spread))
-        lines = table(results, len(body))
+        results = measure(options.only, options.rounds, targets, key, str(spread))
+        lines = table(results, targets)
         if options.only:
             sys.stdout.write("\n".join(lines) + "\n")
         else:
@@ -153,7 +188,7 @@ def main() -> None:
 
 
 def measure(
-    only: str, rounds: int, market: int, key: str, spread: str
+    only: str, rounds: int, targets: dict[str, Target], key: str, spread: str
 ) -> dict[str, dict[str, float]]:
     """Medians of the rounds, the sides taking turns."""
     rounds_of: dict[str, list[dict[str, float]]] = {}
@@ -161,8 +196,9 @@ def measure(
         for name, (server, app, environment) in SIDES.items():
             if not re.search(only, name):
                 continue
-            with serving(server, app, **environment) as served:
-                rounds_of.setdefault(name, []).append(one(name, served, market, key, spread))
+            wanted = targets["gzip" if "gzip" in name else "page" if "page" in name else ""]
+            with serving(server, app, **wanted.environment, **environment) as served:
+                rounds_of.setdefault(name, []).append(one(name, served, wanted, key, spread))
         sys.stderr.write(
             json.dumps({name: round(found[-1]["rate"]) for name, found in rounds_of.items()}) + "\n"
         )
@@ -172,10 +208,10 @@ def measure(
     }
 
 
-def one(name: str, served: Served, market: int, key: str, spread: str) -> dict[str, float]:
+def one(name: str, served: Served, wanted: Target, key: str, spread: str) -> dict[str, float]:
     script = spread if "not hot" in name else ""
-    url = f"http://127.0.0.1:{served.port}/api/v1/markets/{market}"
-    headers = [f"Authorization: Bearer {key}"] if "key" in name else []
+    url = f"http://127.0.0.1:{served.port}{wanted.path}"
+    headers = [f"Authorization: Bearer {key}"] if "key" in name else wanted.asked
     wrk(url, *headers, seconds=1, script=script)
     full = wrk(url, *headers, script=script)
     half = wrk(
@@ -184,9 +220,10 @@ def one(name: str, served: Served, market: int, key: str, spread: str) -> dict[s
     return {"rate": full["rate"], "p50": half["p50"], "p99": half["p99"]}
 
 
-def table(results: dict[str, dict[str, float]], size: int) -> list[str]:
+def table(results: dict[str, dict[str, float]], targets: dict[str, Target]) -> list[str]:
+    sizes = " / ".join(f"{wanted.size:,}" for wanted in targets.values())
     lines = [
-        f"| one market, {size} bytes, one core | requests/s | p50 ms, half load | p99 ms, half load | p99 / p50 |",
+        f"| one market: {sizes} bytes as JSON / page / page with gzip, one core | requests/s | p50 ms, half load | p99 ms, half load | p99 / p50 |",
         "|---|---|---|---|---|",
     ]
     for name, found in results.items():

@@ -11,9 +11,8 @@ from django.core.asgi import get_asgi_application
 django = get_asgi_application()  # loads the models, which the modules below import
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.conf import settings
-from servestatic import ServeStaticASGI
 
+from config.static import Files
 from markets.infra.request_context import RequestLog
 from markets.web.handlers import Doors
 from markets.web.hot import Hot
@@ -22,8 +21,7 @@ from markets.web.streams.routing import sockets, streams
 doors = Doors(django, prefixes=("/api/", "/healthz", "/readyz", "/metrics"))
 http = URLRouter(streams(otherwise=doors))
 routes = ProtocolTypeRouter({"http": http, "websocket": URLRouter(sockets())})
-files = ServeStaticASGI(routes, root=str(settings.STATIC_ROOT), prefix="static/")
-application: Any = Hot(RequestLog(files))
+application: Any = Hot(RequestLog(Files(routes)))
 
 # The objects of the start live as long as the process: garbage collection can skip them.
 gc.freeze()

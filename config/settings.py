@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 from celery.schedules import crontab
+from django.templatetags.static import static
 
 from config import env, logs
 from config.env import BASE_DIR, VAR_DIR
@@ -39,8 +40,12 @@ INSTALLED_APPS = [
     "markets",
 ]
 LEAN_MIDDLEWARE = [  # for requests without a cookie (markets/web/handlers.py)
-    f"markets.web.middleware.{name}"
-    for name in ("security_headers", "api_problems", "no_nul", "security", "common")
+    "markets.web.middleware.security_headers",
+    "markets.web.middleware.api_problems",
+    "markets.web.compression.compressed",
+    "markets.web.middleware.no_nul",
+    "markets.web.middleware.security",
+    "markets.web.middleware.common",
 ]
 MIDDLEWARE = [
     *LEAN_MIDDLEWARE,
@@ -188,6 +193,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 # --- Files and mail ---
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.static.HashedFiles"},
+}
+SERVESTATIC_SKIP_COMPRESS_EXTENSIONS = ["png", "gif", "woff2", "gz", "map"]
 MEDIA_ROOT = env.text("MEDIA_ROOT", str(VAR_DIR / "media"))
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
@@ -224,11 +234,17 @@ UNFOLD = {
     "SITE_SYMBOL": "query_stats",
     "SITE_URL": "/",
     "TABS": "markets.admin.navigation.tabs",
-    "STYLES": ["/static/markets/admin.css"],
+    "STYLES": [lambda _request: static("markets/admin.css")],
     "DASHBOARD_CALLBACK": "markets.admin.home.work_queue",
     "SIDEBAR": {"navigation": "markets.admin.navigation.sidebar"},
     "COMMAND": {"search_callback": "markets.admin.navigation.search"},
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/markets/icon.svg"}],
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("markets/icon.svg"),
+        }
+    ],
     "COLORS": {
         "primary": {
             "50": "#eef4ff", "100": "#dbe6fe", "200": "#bfd3fe", "300": "#93b4fd",

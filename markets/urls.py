@@ -3,7 +3,16 @@
 from django.urls import path
 
 from markets.web import operator
-from markets.web.pages import calendar, home, keys, market, portfolio, settings, trade
+from markets.web.pages import (
+    calendar,
+    crawlers,
+    home,
+    keys,
+    market,
+    portfolio,
+    settings,
+    trade,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -17,6 +26,8 @@ urlpatterns = [
     path("settings/keys", keys.keys, name="keys"),
     path("settings/keys/<int:key_id>/revoke", keys.revoke, name="revoke_key"),
     path("calendar.ics", calendar.feed, name="calendar"),
+    path("robots.txt", crawlers.robots),
+    path("favicon.ico", crawlers.favicon),
     path("healthz", operator.healthz),
     path("readyz", operator.readyz),
     path("metrics", operator.metrics),

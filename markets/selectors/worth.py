@@ -139,7 +139,7 @@ def _ever_held(positions: Iterable[Position], holdings: Iterable[Holding]) -> li
 def _settled(market_ids: set[int]) -> dict[int, list[Span]]:
     """Return when the shares of each market were worth nothing more than what they had paid."""
     kinds = [EventType.RESOLVED, EventType.UNRESOLVED, EventType.CANCELLED]
-    found = Event.objects.filter(market__in=market_ids, type__in=kinds).order_by("market", "seq")
+    found = Event.objects.filter(market__in=market_ids, type__in=kinds).order_by("market_id", "seq")
     spans = defaultdict[int, list[Span]](list)
     for event in found.only("market_id", "type", "at"):
         if event.type == EventType.UNRESOLVED:

@@ -8,7 +8,7 @@ from markets.domain import errors
 from markets.domain.amounts import MICRO
 from markets.domain.orders import Order, price
 from markets.domain.pricing import Book
-from tests.domain.test_pricing import books
+from tests.support.books import books
 
 FLOOR = 1000  # millionths
 

@@ -126,6 +126,8 @@ PAGES = [Row(*row) for row in (
     ("GET /settings/keys/<int:key_id>/revoke", SESSIONS),  # only leads to the keys
     ("POST /settings/keys/<int:key_id>/revoke · the owner's", "owner", f"{STAFF} trader"),
     ("GET /calendar.ics", EVERYBODY),
+    ("GET /robots.txt", EVERYBODY),
+    ("GET /favicon.ico", EVERYBODY),  # leads to the icon
     ("GET /healthz", EVERYBODY),
     ("GET /readyz", EVERYBODY),
     ("GET /metrics", EVERYBODY),

@@ -19,6 +19,7 @@ from django.http.request import split_domain_port, validate_host
 
 from markets.infra.request_context import SANE_REQUEST_ID
 from markets.live import relay
+from markets.web.compression import accepts_gzip
 from markets.web.hot.memory import Entry, Headers, Key, memory
 
 logger = structlog.get_logger("bellwether")
@@ -26,6 +27,7 @@ logger = structlog.get_logger("bellwether")
 MOST_ANSWER_BYTES: Final = 2 * 1024 * 1024
 _START: Final = "http.response.start"
 _BODY: Final = "http.response.body"
+Wanted = tuple[bytes | None, bool]  # `If-None-Match`, and whether gzip is accepted
 _request_id_prefix = secrets.token_hex(6).encode()
 # With one of these a request may be personal, or have a body that others would wait for.
 _UNSHARED: Final = frozenset({b"authorization", b"cookie", b"content-length", b"transfer-encoding"})
@@ -65,6 +67,7 @@ class Hot:
             await self.app(scope, receive, send)
             return
         request_id = host = tag = forwarded = None
+        zips = False  # whether gzip is accepted
         for name, value in scope["headers"]:
             if name in _UNSHARED:
                 await self.app(scope, receive, send)
@@ -77,19 +80,21 @@ class Hot:
                 request_id = value
             elif name == b"x-forwarded-proto":
                 forwarded = value
+            elif name == b"accept-encoding":
+                zips = accepts_gzip(value)
         insecure = self.secure_only and forwarded != b"https"
         if host is None or insecure or not is_allowed_host(host):
             await self.app(scope, receive, send)
             return
         path, query = scope["path"], scope["query_string"]
         key = (path, _in_order(query) if b"&" in query else query)
-        entry = memory.get(key) or await self._missed(key, scope, receive, send, tag)
+        entry = memory.get(key) or await self._missed(key, scope, receive, send, (tag, zips))
         if entry is None:
             return
         memory.hits = number = memory.hits + 1
         if request_id is None or not SANE_REQUEST_ID.fullmatch(request_id):
             request_id = b"%b%x" % (_request_id_prefix, number)
-        status, headers, body = _answer(entry, method, tag)
+        status, headers, body = _answer(entry, method, tag, zips)
         headers = [*headers, (b"x-request-id", request_id)]
         await send({"type": _START, "status": status, "headers": headers})
         await send({"type": _BODY, "body": body})
@@ -98,14 +103,14 @@ class Hot:
             logger.info("request_completed", request_id=request_id.decode(), hot=True, **facts)
 
     async def _missed(
-        self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None
+        self, key: Key, scope: Any, receive: Any, send: Any, wanted: Wanted
     ) -> Entry | None:
         """Return the answer that another request makes; None once the app has answered."""
         asked = monotonic()
         while (entry := memory.get(key)) is None:
             making = memory.making.get(key)
             if making is None and scope["method"] == "GET":
-                await self._make(key, scope, receive, send, tag)
+                await self._make(key, scope, receive, send, wanted)
                 return None
             if making is not None:
                 await asyncio.wait([making])
@@ -119,7 +124,7 @@ class Hot:
                 break
         return entry
 
-    async def _make(self, key: Key, scope: Any, receive: Any, send: Any, tag: bytes | None) -> None:
+    async def _make(self, key: Key, scope: Any, receive: Any, send: Any, wanted: Wanted) -> None:
         """Let the app answer; share and cache what is public."""
         begun, ticket, made = monotonic(), Ticket(), memory.begin(key)
         start: dict[str, Any] | None = None  # held back until the whole body is there
@@ -155,7 +160,7 @@ class Hot:
         finally:
             memory.give_up(key, made)
         if entry is not None and start is not None:
-            status, headers, body = _answer(entry, "GET", tag)
+            status, headers, body = _answer(entry, "GET", *wanted)
             headers = headers + [item for item in start["headers"] if item[0] == b"x-request-id"]
             await send({"type": _START, "status": status, "headers": headers})
             await send({"type": _BODY, "body": body})
@@ -168,8 +173,10 @@ def _in_order(query: bytes) -> bytes:
     return b"&".join(parts)
 
 
-def _answer(entry: Entry, method: str, tag: bytes | None) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body; `tag` is `If-None-Match`."""
+def _answer(entry: Entry, method: str, tag: bytes | None, zips: bool) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body."""
+    if zips and entry.zippable:
+        entry = entry.zipped or entry.zip()
     if tag is not None and entry.tag is not None and matches(tag, entry.tag):
         return 304, entry.headers_of_304, b""
     return 200, entry.headers, entry.body if method == "GET" else b""
