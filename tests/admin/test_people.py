@@ -59,7 +59,8 @@ def traded(bob):
         event = market.events.first()
         Notification.objects.create(user=bob, event=event, text=f"No. {number}", created_at=NOW)
     for number in range(60):
-        keys.issue_key(user=bob, now=NOW, name=f"key {number}", scopes=["read"])
+        key, _ = keys.issue_key(user=bob, now=NOW, name=f"key {number}", scopes=["read"])
+        keys.revoke_key(user=bob, key_id=key.pk, now=NOW)
     return bob
 
 

@@ -21,3 +21,5 @@ export function points(change, unit) {
   const size = Math.floor((Math.abs(change) + 500) / 1000) / 10;
   return size ? `${change > 0 ? "▲" : "▼"} ${size} ${unit}` : "";
 }
+
+export const gain = amount => `${amount < 0 ? "▼" : "▲"} ${credits(Math.abs(amount))} cr`;
