@@ -168,7 +168,7 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         ]
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        form = super().get_form(request, *args, **kwargs)
+        form: Any = super().get_form(request, *args, **kwargs)
         form.actor = request.user
         return form
 
