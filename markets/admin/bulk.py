@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from markets.admin.base import StaffRequest, WorkAdmin, check_ids, is_id
 from markets.admin.pages import ConfirmedPage, opens
-from markets.admin.settling import CancelForm
+from markets.admin.settling import PAGES, CancelForm
 from markets.domain.permissions import may
 from markets.models import Job, Market
 from markets.selectors import workqueue
@@ -81,7 +81,7 @@ class BulkPage(ConfirmedPage):
 
     @cached_property
     def plan(self) -> tuple[int, Counter[str]]:
-        return bulk.plan(self.job)
+        return bulk.plan(self.job, timezone.now())
 
     def basis(self) -> str:
         allowed, others = self.plan
@@ -125,9 +125,8 @@ class BulkPage(ConfirmedPage):
             "others": sorted(others.items()),
             "already": self.operation.done,
             "parameters": described(self._parameters(form)),
-            "first": Market.objects.filter(
-                pk__in=self.job.market_ids[:200], status__in=self.operation.starts
-            ).only("name")[:10],
+            "first": bulk.fitting(self.job, timezone.now()).only("name")[:10],
+            "effect": getattr(PAGES.get(self.job.operation), "effect", ""),
             "cannot": not allowed,
             "at_once": bulk.AT_ONCE,
             "refunds": bulk.refunds(self.job) if self.job.operation == "cancel" else None,
@@ -168,6 +167,10 @@ def summary(job: Job) -> str:
     parts += [f"{job.skipped} skipped"] if job.skipped else []
     parts += [f"{failed} failed"] if failed else []
     return f"Markets: {', '.join(parts)}."
+
+
+def listed(markets: list[dict[str, Any]]) -> str:
+    return "\n".join(f"{one['name']}: {one['why']}" for one in markets[:100]) or "Nothing"
 
 
 def bulk_action(name: str) -> Callable[..., Any]:
@@ -232,7 +235,8 @@ class JobAdmin(WorkAdmin):
     list_filter = [FailedFilter, "state"]
     list_select_related = ["requested_by"]
     fields = (
-        "what", "state", "progress", "result", "failed", "error", "requested_by", "created_at",
+        "what", "state", "progress", "result", "failed", "left_out", "error",
+        "requested_by", "created_at",
     )  # fmt: skip
     actions_detail = ["confirm_page", "retry_page"]
     confirm_page = opens(BulkPage)
@@ -276,4 +280,8 @@ class JobAdmin(WorkAdmin):
 
     @admin.display(description="What failed, and why")
     def failed(self, job: Job) -> str:
-        return "\n".join(f"{one['name']}: {one['why']}" for one in job.failures[:100]) or "Nothing"
+        return listed(job.failures)
+
+    @admin.display(description="What was skipped, and why")
+    def left_out(self, job: Job) -> str:
+        return listed(job.skips)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Script
@@ -26,10 +26,10 @@ from markets.admin.exporting import EXPORT_BUTTON, Exporting
 from markets.admin.importing import ImportPage
 from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline, opened
 from markets.admin.pages import opens
-from markets.admin.settling import PAGES, STATUS_COLOURS
+from markets.admin.settling import PAGES, STATUS_COLOURS, proposed
 from markets.domain.amounts import MICRO, to_percent
 from markets.models import Market
-from markets.selectors import timeline, workqueue
+from markets.selectors import settlement, timeline, workqueue
 from markets.selectors.search import matching
 from markets.services import catalogue, lifecycle
 from markets.services.bulk import OPERATIONS
@@ -191,6 +191,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
             context["status_colour"] = STATUS_COLOURS[market.status]
             context["resolution"] = market.standing_resolution()
             context["settled"] = market.status not in lifecycle.UNSETTLED
+            if proposal := settlement.open_proposal(market):
+                context["proposed"] = proposed(proposal, market, request.user)
             context["timeline"] = timeline.entries(market)
             context["trades"] = timeline.newest_trades(market)
             context["shown"] = timeline.SHOWN
@@ -242,15 +244,25 @@ class MarketAdmin(Exporting, ServiceAdmin):
             market = catalogue.add_market(actor=actor, now=now, **written)
             saved = [*form.saved_before, form.cleaned_data["once"]]
             request.session[_SAVED] = saved[-20:]  # those of *Back*
-            return market
-        return catalogue.change_market(
-            market_id=form.instance.pk,
-            actor=actor,
-            now=now,
-            changes=written,
-            expected_version=form.instance.version,  # as compared with what the person saw
-            reason=form.cleaned_data.get("reason", ""),
+            return self._with_hint(request, market)
+        return self._with_hint(
+            request,
+            catalogue.change_market(
+                market_id=form.instance.pk,
+                actor=actor,
+                now=now,
+                changes=written,
+                expected_version=form.instance.version,  # as compared with what the person saw
+                reason=form.cleaned_data.get("reason", ""),
+            ),
         )
+
+    @staticmethod
+    def _with_hint(request: HttpRequest, market: Market) -> Market:
+        past = market.close_at is not None and market.close_at <= timezone.now()
+        if past and market.status in lifecycle.BEFORE_TRADING:
+            messages.warning(request, "The closing time has passed: set a later one to open it.")
+        return market
 
 
 _SAVED = "saved market forms"  # in the session

@@ -126,6 +126,13 @@ def test_what_others_did_meanwhile_is_shown_before_it_is_confirmed(staff):
     assert Market.objects.count() == 2
 
 
+def test_a_sign_that_was_lost_is_refused_when_it_comes_back(staff):
+    page = sent(staff, b"external_id,name\r\na,Will\x00 it?\r\n")
+    assert totals(page) == (0, 0, 1)
+    page = then(staff, page, "mend", **{"row-2-name": "Will\ufffd it?"})
+    assert "stands for a character that was lost" in words(page)
+
+
 def test_arrays_of_json_are_mended_as_json(staff):
     rows = [
         {"external_id": "x:1", "name": "Rain?", "outcomes": [{"label": "A", "probability": 2}, "B"]}

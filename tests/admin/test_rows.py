@@ -228,5 +228,5 @@ def test_who_may_not_see_a_page_is_told_why_and_where_to_go(world):
     browser.force_login(person("sam", is_staff=True))
     answer = browser.get("/admin/auth/user/")
     assert answer.status_code == 403
-    for words in ("You may not do this", "Ask a superuser", "Go to the admin"):
-        assert words in answer.content.decode()
+    for said in ("You may not do this", "Ask a superuser", "Go to the admin"):
+        assert said in answer.content.decode()

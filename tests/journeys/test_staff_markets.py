@@ -312,9 +312,7 @@ def sessions_end(page):
 
 @pytest.mark.parametrize("form", ["add", "change"])
 @pytest.mark.parametrize("end", ["cookie gone", "all cookies gone", "signed in in another tab"])
-def test_what_was_typed_and_chosen_for_a_market_survives(
-    server, alice, market, browser, form, end
-):
+def test_what_was_typed_and_chosen_for_a_market_survives(server, alice, market, browser, form, end):
     Category.objects.create(name="Weather", slug="weather")
     context = browser.new_context()
     page = context.new_page()
