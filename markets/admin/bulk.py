@@ -26,6 +26,7 @@ from markets.selectors import workqueue
 from markets.services import bulk
 
 MOST = 10_000  # markets of one job
+_LIST = "list of markets"  # in the session: where one chose last, with its filters
 
 
 class ClosingForm(forms.Form):
@@ -144,7 +145,8 @@ class BulkPage(ConfirmedPage):
         done = getattr(self, "done", None)
         if done is not None and (done.state != Job.State.DONE or done.failures):
             return reverse("admin:markets_job_change", args=[done.pk])
-        return reverse("admin:markets_market_changelist")
+        listed = self.request.session.get(_LIST)
+        return listed or reverse("admin:markets_market_changelist")
 
 
 def described(parameters: dict[str, Any]) -> list[tuple[str, str]]:
@@ -183,6 +185,7 @@ def bulk_action(name: str) -> Callable[..., Any]:
         if len(ids) > MOST:
             messages.error(request, f"Choose at most {MOST:,} markets: narrow the list first.")
             return HttpResponseRedirect(request.get_full_path())
+        request.session[_LIST] = request.get_full_path()
         now = timezone.now()
         job = bulk.propose(operation=name, market_ids=ids, actor=request.user, now=now)
         return HttpResponseRedirect(reverse("admin:markets_job_confirm_page", args=[job.pk]))

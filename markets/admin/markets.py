@@ -56,7 +56,7 @@ class QueueFilter(admin.SimpleListFilter):
         if self.value() not in _QUEUES:
             return queryset
         waiting = workqueue.QUEUES[self.value() or ""](timezone.now()).order_by().values("pk")
-        return queryset.filter(pk__in=waiting).order_by("close_at", "pk")
+        return queryset.filter(pk__in=waiting)
 
 
 @admin.register(Market)
@@ -77,7 +77,6 @@ class MarketAdmin(Exporting, ServiceAdmin):
     list_filter_submit = True
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
-    ordering = ["-id"]
     autocomplete_fields = ["category", "tags"]
     readonly_fields = [
         "shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY,
@@ -158,6 +157,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
             about = ["page", "slug", "seq", origin]
             fieldsets.append(("About this market", {"fields": about, "classes": ["collapse"]}))
         return fieldsets
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """Return that of the list; what waits stands with the oldest first."""
+        return ["close_at", "pk"] if request.GET.get("queue") in _QUEUES else ["-id"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> Any:
         fixed = ["open_at"] if opened(obj) else []

@@ -272,6 +272,10 @@ class CategoryFollowAdmin(BaseAdmin):
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "user", "text", "read_at", "email_due"]
+    list_display = ["created_at", "user", "text", "read_at", "email"]
     list_filter = ["email_due"]
     list_select_related = ["user"]
+
+    @admin.display(description="E-mail")
+    def email(self, notification: Notification) -> str:
+        return "still to be sent" if notification.email_due else "none due"

@@ -393,7 +393,8 @@ class CancelPage(MarketPage):
 
     def act(self, form: Any) -> str:
         resolution.cancel_market(**self.who(), note=form.cleaned_data["note"])
-        return f"{self.market.name} is cancelled, and its traders have their credits back."
+        back = ", and its traders have their credits back" if self.market.trader_count else ""
+        return f"{self.market.name} is cancelled{back}."
 
 
 class _Move(MarketPage):

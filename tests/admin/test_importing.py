@@ -17,6 +17,7 @@ from markets.admin import importing as page_of_import
 from markets.models import Event, Market
 from markets.services.importing import COLUMNS
 from tests.support.factory import make_market
+from tests.support.forms import STEPS, fields_of
 
 PATH = "/admin/markets/market/import/"
 GOOD = b"external_id,name\nx:1,Rain?\nx:2,Snow?\n"
@@ -99,6 +100,14 @@ def test_broken_rows_are_mended_in_place(staff):
     assert list(Market.objects.order_by("external_id").values_list("name", "description")) == [
         ("Rain?", ""), ("Snow?", ""), ("Fog?", "One\r\nTwo"),
     ]  # fmt: skip
+
+
+def test_markets_are_imported_as_drafts(staff):
+    file = SimpleUploadedFile("x.csv", GOOD)
+    page = staff.post(PATH, {"step": "preview", "file": file, "drafts": "on"})
+    assert "New, draft" in words(page)
+    then(staff, page, "confirm", **fields_of(page, STEPS))
+    assert set(Market.objects.values_list("status", flat=True)) == {"draft"}
 
 
 def test_broken_rows_are_left_out(staff):

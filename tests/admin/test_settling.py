@@ -531,6 +531,29 @@ def test_closing_many_says_that_it_is_for_good(staff, market):
     assert "Trading ends now and for good" in words(staff.get(proposed(staff, "close", market)))
 
 
+def test_afterwards_one_is_back_at_the_list_as_it_was_filtered(staff, market):
+    sent = {"action": "close", "_selected_action": [market.pk]}
+    url = staff.post("/admin/markets/market/?q=rain", sent).headers["Location"]
+    confirmed = {**fields_of(staff.get(url), STEPS), "step": "confirm"}
+    assert staff.post(url, confirmed).headers["Location"] == "/admin/markets/market/?q=rain"
+
+
+def test_what_awaits_a_resolution_stands_with_the_oldest_first(staff, make_market):
+    late, early = (
+        make_market(name, status="closed", close_at=NOW - timedelta(days=days))
+        for name, days in (("Early by id?", 1), ("Oldest?", 9))
+    )
+    page = words(staff.get("/admin/markets/market/?queue=awaiting"))
+    assert page.index(early.name) < page.index(late.name)
+
+
+def test_cancelling_a_draft_does_not_say_that_everybody_sees_it(staff, make_market):
+    page = page_of(make_market(status="draft"), "cancel")
+    shown = words(staff.post(page, {"step": "preview", "word": "cancel"}))
+    assert "Only staff see that" in shown
+    assert "Everybody sees that" not in shown
+
+
 def test_too_many_at_once_are_refused(staff, market, monkeypatch):
     from markets.admin import bulk as pages
 
