@@ -208,12 +208,12 @@ def _chart(range_: str, start: datetime, end: datetime, series: Series, axis: Ax
 
 def sparkline(prices: Sequence[int]) -> SafeString:
     """Return a small picture of prices in millionths; the words stand beside it."""
-    scale, width = scale_of(prices), len(prices) - 1
+    scale, last = scale_of(prices), len(prices) - 1
     return format_html(
         '<svg class="spark" viewBox="0 {} {} {}" preserveAspectRatio="none" aria-hidden="true">'
         '<path d="{}"/></svg>',
         MILLE - scale.high * 10,
-        width,
+        last + 1,  # so that the newest step is seen, too
         (scale.high - scale.low) * 10,
-        step_path(prices, width),
+        f"{step_path(prices, last)}h1",
     )

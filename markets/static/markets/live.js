@@ -10,7 +10,7 @@ import {clockTime, show} from "./times.js";
 const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, HIDDEN_MS = 30_000, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
 const one = root?.dataset.live === "market", islands = root?.dataset.islands?.split(" ");  // of a page whose rows come and go
-let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, latest = {}, spoken = {at: Date.now(), text: ""};
+let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, latest = {}, saying = 0, spoken = {at: Date.now(), text: ""};
 
 const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
 
@@ -187,11 +187,16 @@ function record(trade) {
   while (list.children.length > TAPE) list.lastElementChild.remove();
 }
 
+const toSay = () => root.querySelector(".number.large").innerText.split("\n")[0];
+
 function announce() {  // to who listens: politely, rarely, and only if the number has changed
-  const text = root.querySelector(".number.large").innerText.split("\n")[0];
-  if (text === spoken.text || Date.now() - spoken.at < ANNOUNCE_MS) return;
-  spoken = {at: Date.now(), text};
-  root.querySelector("[data-announce]").textContent = text;
+  clearTimeout(saying);
+  const wait = spoken.at + ANNOUNCE_MS - Date.now(), text = toSay();
+  if (wait > 0) saying = setTimeout(announce, wait);
+  else if (text !== spoken.text) {
+    spoken = {at: Date.now(), text};
+    root.querySelector("[data-announce]").textContent = text;
+  }
 }
 
 // --- what the server draws anew ---
@@ -240,8 +245,10 @@ async function lookForNew() {
 document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
 if (root) {
-  if (one) begin();
-  else setInterval(lookForNew, NEWS_MS);
+  if (one) {
+    begin();
+    spoken.text = toSay();
+  } else setInterval(lookForNew, NEWS_MS);
   document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(sleep, HIDDEN_MS)) : (clearTimeout(timer), connect()));
   addEventListener("pagehide", sleep);
   addEventListener("pageshow", ({persisted}) => { if (persisted) connect(); });
