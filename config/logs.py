@@ -9,7 +9,11 @@ from structlog import processors, stdlib
 from structlog.typing import EventDict, Processor
 
 SECRET_NAMES = re.compile(r"(?i)password|secret|token|authorization|cookie|api_key|signature")
-SECRET_VALUES = re.compile(r"bw_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*:[^/\s@]+(?=@)")
+SECRET_VALUES = re.compile(
+    r"bw_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+|(?<=://)[^/\s@]*:[^/\s@]+(?=@)"
+    # links in mails, and in those that staff hand out
+    r"|(?<=/password/reset/key/)[^/\s]+|(?<=/confirm-email/)[^/\s]+|(?<=invitation=)[^&\s]+"
+)
 
 
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:

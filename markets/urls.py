@@ -3,14 +3,28 @@
 from django.urls import path
 
 from markets.web import operator
-from markets.web.pages import calendar, crawlers, home, market, settings, trade
+from markets.web.pages import (
+    calendar,
+    crawlers,
+    home,
+    keys,
+    market,
+    portfolio,
+    settings,
+    trade,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("markets/<slug:slug>", market.market, name="market"),
     path("markets/<slug:slug>/trade", trade.trade, name="trade"),
     path("markets/<slug:slug>/object", market.object_to, name="object_to"),
+    path("portfolio", portfolio.portfolio, name="portfolio"),
+    path("portfolio/statement", portfolio.statement, name="statement"),
+    path("portfolio/statement.csv", portfolio.statement_csv, name="statement_csv"),
     path("settings", settings.settings, name="settings"),
+    path("settings/keys", keys.keys, name="keys"),
+    path("settings/keys/<int:key_id>/revoke", keys.revoke, name="revoke_key"),
     path("calendar.ics", calendar.feed, name="calendar"),
     path("robots.txt", crawlers.robots),
     path("favicon.ico", crawlers.favicon),

@@ -1,18 +1,12 @@
 """Export a list of the admin as CSV or XLSX: all of its pages, as it is filtered and searched.
 
-Rows are read in the order of their ids, CHUNK at a time, each time with a connection of the pool:
-no statement, transaction or list grows with the export. What changes meanwhile is exported as it is
-when its rows are read. XLSX holds at most 32,767 characters a cell; openpyxl cuts longer texts.
+XLSX holds at most 32,767 characters a cell; openpyxl cuts longer texts.
 """
 
-import csv
-import io
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import AsyncIterator
 from typing import IO, Any, Final
 
 from django.contrib import messages
@@ -28,50 +22,16 @@ from markets.domain.amounts import to_text
 from markets.domain.permissions import Permission
 from markets.infra.threads import in_thread
 from markets.models import JournalEntry, Market, Position, Posting, Trade
+from markets.presenters.export import Export, Row, csv_chunks, safe_cell
 from markets.presenters.market import present_market
 from markets.presenters.portfolio import present_position, present_posting
 from markets.presenters.trading import present_own_trade
-from markets.services.report_files import safe_cell
 
-CHUNK: Final = 2_000  # rows
 MOST_XLSX: Final = 50_000  # rows: a workbook is written before its first byte leaves
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _BLOCK: Final = 65_536  # bytes
 # characters that XML does not have
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Export:
-    """How the rows of a list are written: `columns` in order, `amounts` among them are decimals."""
-
-    columns: tuple[str, ...]
-    amounts: frozenset[str]
-    present: Callable[[Any], Row]
-    load: Callable[[], QuerySet[Any]]  # all that `present` reads
-    select: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda rows: rows  # rows of the list → ours
-
-    def has_more_than(self, most: int, listed: QuerySet[Any]) -> bool:
-        rows = self.select(listed).order_by("pk").values_list("pk", flat=True)
-        return bool(rows[most : most + 1])
-
-    def chunks(self, listed: QuerySet[Any]) -> Iterator[list[list[Any]]]:
-        """Yield the values of the rows, CHUNK rows at a time. Each step reads the database."""
-        selected, last = self.select(listed).order_by("pk"), 0
-        while True:
-            ids = list(selected.filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK])
-            if not ids:
-                return
-            last = ids[-1]
-            rows = (self.present(row) for row in self.load().filter(pk__in=ids).order_by("pk"))
-            yield [[row[column] for column in self.columns] for row in rows]
-
-    def numbers(self, values: list[Any]) -> list[Any]:
-        """Return the values with amounts as numbers, for a workbook."""
-        pairs = zip(self.columns, values, strict=True)
-        return [Decimal(value) if column in self.amounts else value for column, value in pairs]
 
 
 def _market(market: Market) -> Row:
@@ -246,20 +206,6 @@ EXPORT_BUTTON: Final = {
     "icon": "download",
     "items": ["export_csv", "export_xlsx"],
 }
-
-
-async def csv_chunks(export: Export, listed: QuerySet[Any]) -> AsyncIterator[bytes]:
-    """Yield the file in pieces; each is read when the one before has been taken."""
-    yield b"\xef\xbb\xbf" + _csv([export.columns])  # spreadsheets know UTF-8 by the mark
-    chunks = export.chunks(listed)
-    while rows := await in_thread(next, chunks, None):
-        yield _csv(rows)
-
-
-def _csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    file = io.StringIO(newline="")
-    csv.writer(file).writerows([safe_cell(value) for value in row] for row in rows)
-    return file.getvalue().encode()
 
 
 def workbook(export: Export, listed: QuerySet[Any]) -> IO[bytes]:

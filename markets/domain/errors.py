@@ -6,6 +6,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
+
 from markets.domain.amounts import to_percent, to_text
 
 
@@ -168,6 +170,16 @@ class AlreadyDone(Refused):
 
     def __init__(self) -> None:
         super().__init__("This was done already, by an earlier press of the same button.")
+
+
+class TooManyKeys(Refused):
+    code = "too_many_keys"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            _("You have %(most)s keys that work, the most there can be: revoke one first.")
+            % {"most": most}
+        )
 
 
 class InvitationRefused(Refused):

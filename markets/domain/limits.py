@@ -18,6 +18,7 @@ QUERY_LENGTH: Final = 200  # of a search; the rest is ignored
 FEWEST_OUTCOMES: Final = 2
 MOST_OUTCOMES: Final = 20
 MOST_TAGS: Final = 10
+MOST_KEYS: Final = 20  # of one person, that are neither revoked nor expired
 LEAST_PROBABILITY: Final = 100  # millionths
 LEAST_LIQUIDITY: Final = MICRO  # micro-shares
 MOST_LIQUIDITY: Final = LARGEST_AMOUNT // 1000

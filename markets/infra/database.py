@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from markets.domain.errors import Busy
@@ -24,6 +24,15 @@ def busy_when_locked() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise_busy(error)
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Let all statements of the block read the same state of the database."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 @contextmanager

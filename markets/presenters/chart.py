@@ -1,6 +1,6 @@
 """Charts as SVG, made by the server: no script, any colour scheme, and words for who cannot see."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from markets.domain.amounts import to_percent
+from markets.domain.amounts import MICRO, to_credits, to_percent
 
 WIDTH: Final = 10  # of a bar with its gap, in units of the picture
 HEIGHT: Final = 60
@@ -99,8 +99,8 @@ class Line(NamedTuple):
     outcome_id: int
     label: str
     path: str
-    first: int  # millionths
-    last: int  # millionths
+    first: str  # what the chart shows at its beginning, such as `38%`
+    last: str
 
 
 class Chart(NamedTuple):
@@ -112,7 +112,8 @@ class Chart(NamedTuple):
     seconds: int
     scale: Scale
     lines: list[Line]
-    rows: list[tuple[datetime, list[int]]]  # for the table: some moments with their prices
+    rows: list[tuple[datetime, list[str]]]  # for the table: some moments with what was shown
+    labels: list[str]  # of the ticks, evenly spaced from the top
 
     @property
     def view(self) -> str:
@@ -127,52 +128,92 @@ class Chart(NamedTuple):
 
     @property
     def grid(self) -> str:
-        return "".join(f"M0 {MILLE - tick * 10}H{self.seconds * 2}" for tick in self.scale.ticks)
+        low, spaces = self.floor, len(self.labels) - 1
+        height = (self.scale.high - self.scale.low) * 10
+        ys = (low - height * place / spaces for place in range(spaces + 1))
+        return "".join(f"M0 {y:g}H{self.seconds * 2}" for y in ys)
 
     @property
     def in_words(self) -> str:
         """Return such as `Yes, 38% to 46%`."""
         return "; ".join(
             _("%(outcome)s, %(first)s to %(last)s")
-            % {
-                "outcome": line.label,
-                "first": to_percent(line.first),
-                "last": to_percent(line.last),
-            }
+            % {"outcome": line.label, "first": line.first, "last": line.last}
             for line in self.lines
         )
 
 
 TABLE_ROWS: Final = 12
+Series = Sequence[tuple[int, str, list[int]]]  # outcome id, label, values at even moments
 
 
-def line_chart(
-    range_: str, start: datetime, end: datetime, series: Sequence[tuple[int, str, list[int]]]
-) -> Chart:
-    """Return a chart of (outcome id, label, prices in millionths at even moments)."""
-    seconds = max(1, int((end - start).total_seconds()))
-    lines = [
-        Line(number, pk, label, step_path(prices, seconds), prices[0], prices[-1])
-        for number, (pk, label, prices) in enumerate(series, 1)
-    ]
+class Axis(NamedTuple):
+    """`text` writes a value; `place` says where it is drawn, as a price in millionths."""
+
+    scale: Scale
+    labels: list[str]
+    text: Callable[[int], str]
+    place: Callable[[int], int]
+
+
+def line_chart(range_: str, start: datetime, end: datetime, series: Series) -> Chart:
+    """Return a chart of prices in millionths."""
     scale = scale_of([price for _pk, _label, prices in series for price in prices])
+    labels = [f"{tick}%" for tick in scale.ticks]
+    return _chart(range_, start, end, series, Axis(scale, labels, to_percent, int))
+
+
+def money_chart(start: datetime, end: datetime, label: str, amounts: list[int]) -> Chart:
+    """Return a chart of one line of micro-credits, none of them negative."""
+    low, high, step = _money_scale(amounts)
+    labels = [to_credits(tick) for tick in range(high, low - 1, -step)]
+
+    def place(amount: int) -> int:
+        return (amount - low) * MICRO // (high - low)
+
+    axis = Axis(Scale(0, 100), labels, to_credits, place)
+    return _chart("All", start, end, [(0, label, amounts)], axis)
+
+
+def _money_scale(amounts: Sequence[int]) -> tuple[int, int, int]:
+    """Return the lower and the upper edge, and the distance of ticks; calm worths look calm."""
+    low, high = min(amounts), max(amounts)
+    span = max(high - low, high // 20, MICRO)
+    size = 10 ** (len(str(span // 4)) - 1)
+    step = next(size * n for n in (1, 2, 5, 10) if size * n * 4 >= span)
+    low, high = low // step * step, -(-high // step) * step
+    if high - low < 2 * step:
+        low = max(0, low - step)
+        high = low + 2 * step
+    return low, high, step
+
+
+def _chart(range_: str, start: datetime, end: datetime, series: Series, axis: Axis) -> Chart:
+    seconds = max(1, int((end - start).total_seconds()))
+    text, lines = axis.text, []
+    for number, (pk, label, values) in enumerate(series, 1):
+        path = step_path([axis.place(value) for value in values], seconds)
+        lines.append(Line(number, pk, label, path, text(values[0]), text(values[-1])))
     last = len(series[0][2]) - 1
     chosen = sorted({last * i // (TABLE_ROWS - 1) for i in range(TABLE_ROWS)})
     rows = [
-        (start + (end - start) * i / max(1, last), [prices[i] for _pk, _label, prices in series])
+        (
+            start + (end - start) * i / max(1, last),
+            [text(values[i]) for _pk, _label, values in series],
+        )
         for i in reversed(chosen)
     ]
-    return Chart(range_, start, end, seconds, scale, lines, rows)
+    return Chart(range_, start, end, seconds, axis.scale, lines, rows, axis.labels)
 
 
 def sparkline(prices: Sequence[int]) -> SafeString:
     """Return a small picture of prices in millionths; the words stand beside it."""
-    scale, width = scale_of(prices), len(prices) - 1
+    scale, last = scale_of(prices), len(prices) - 1
     return format_html(
         '<svg class="spark" viewBox="0 {} {} {}" preserveAspectRatio="none" aria-hidden="true">'
         '<path d="{}"/></svg>',
         MILLE - scale.high * 10,
-        width,
+        last + 1,  # so that the newest step is seen, too
         (scale.high - scale.low) * 10,
-        step_path(prices, width),
+        f"{step_path(prices, last)}h1",
     )

@@ -12,7 +12,7 @@ from markets.models import ApiKey, Notification, Position, Posting, Status, Trad
 from markets.presenters.trading import present_own_trade
 
 
-def _figures(position: Position) -> dict[str, int]:
+def figures(position: Position) -> dict[str, int]:
     """In millionths. A settled position has no value left."""
     market = position.market
     price = next(price for outcome, price in market.priced() if outcome.pk == position.outcome_id)
@@ -39,7 +39,7 @@ def present_position(position: Position) -> dict[str, Any]:
         "label": position.outcome.label,
         "shares": to_text(position.shares),
         "cost_basis": to_text(position.cost_basis),
-        **{name: to_text(amount) for name, amount in _figures(position).items()},
+        **{name: to_text(amount) for name, amount in figures(position).items()},
         "payout": to_text(position.payout),
     }
 
@@ -50,7 +50,7 @@ def present_summary(
     """`balance` is in micro-credits."""
     total = Counter[str]()
     for position in positions:
-        total.update(_figures(position))
+        total.update(figures(position))
     return {
         "id": user.pk,
         "username": user.get_username(),
@@ -71,6 +71,19 @@ def present_posting(posting: Posting) -> dict[str, Any]:
         "note": entry.note,
         "amount": to_text(posting.amount),
         "balance": to_text(posting.balance),
+    }
+
+
+def present_statement_row(posting: Posting) -> dict[str, Any]:
+    """Return what one's own file says."""
+    trade = getattr(posting.entry, "trade", None)
+    market = posting.entry.market
+    return {
+        **present_posting(posting),
+        "market": market.name if market else "",
+        "side": trade.side if trade else "",
+        "outcome": trade.outcome.label if trade else "",
+        "shares": to_text(trade.shares) if trade else "",
     }
 
 

@@ -8,11 +8,22 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 
 from markets import events
 from markets.domain import text
-from markets.domain.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from markets.domain.errors import (
+    AlreadyDone,
+    Forbidden,
+    Invalid,
+    NotFound,
+    TooManyKeys,
+    Unauthenticated,
+)
+from markets.domain.limits import MOST_KEYS
+from markets.infra.database import busy_when_locked
 from markets.models import ApiKey, Scope
 
 _KEY: Final = re.compile(r"bw_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
@@ -26,10 +37,13 @@ def issue_key(
     scopes: Iterable[str],
     expires_at: datetime | None = None,
     by: ApiKey | None = None,
+    request_key: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Return a new key and its secret, which is not stored. Raise Invalid, Forbidden.
+    """Return a new key and its secret, which is not stored.
 
     `by` is the key, if any, that asks for the new one; it limits the scopes and the life.
+    `request_key` identifies the submitted form. Raise Invalid, Forbidden, TooManyKeys, and
+    AlreadyDone for a second key with the same `request_key`.
     """
     wanted = set(scopes)
     if not wanted or wanted - set(Scope.values):
@@ -44,17 +58,32 @@ def issue_key(
         latest = by.expires_at.isoformat()
         raise Forbidden(f"A key cannot outlive the key that makes it: expire it by {latest}.")
     prefix = secrets.token_hex(4)
+    if request_key:  # the form's own prefix: it is unique, so the form makes one key
+        prefix = digest(f"{user.pk} {request_key}").hex()[:8]
     secret = f"bw_{prefix}_{secrets.token_urlsafe(32)}"
-    key = ApiKey.objects.create(
-        user_id=user.pk,
-        name=text.line("name", name, most=80),
-        prefix=prefix,
-        digest=digest(secret),
-        scopes=sorted(wanted),
-        created_at=now,
-        expires_at=expires_at,
-    )
+    name = text.line("name", name, most=80)
+    with transaction.atomic():
+        _lock(user)  # so that two at once are counted
+        if ApiKey.objects.filter(user_id=user.pk, prefix=prefix).exists():
+            raise AlreadyDone
+        if ApiKey.objects.live(now).filter(user_id=user.pk).count() >= MOST_KEYS:
+            raise TooManyKeys(MOST_KEYS)
+        key = ApiKey.objects.create(
+            user_id=user.pk,
+            name=name,
+            prefix=prefix,
+            digest=digest(secret),
+            scopes=sorted(wanted),
+            created_at=now,
+            expires_at=expires_at,
+        )
     return key, secret
+
+
+def _lock(user: AbstractBaseUser) -> None:
+    with busy_when_locked():
+        people = get_user_model()._default_manager.select_for_update(no_key=True)
+        people.filter(pk=user.pk).values_list("pk").first()
 
 
 def digest(secret: str) -> bytes:

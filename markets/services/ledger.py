@@ -14,7 +14,7 @@ from markets.domain.amounts import LARGEST_AMOUNT
 from markets.domain.errors import AlreadyDone, InsufficientFunds, Invalid, NotFound
 from markets.domain.limits import REASON_LENGTH
 from markets.domain.pricing import worst_loss
-from markets.infra.database import busy_when_locked
+from markets.infra.database import busy_when_locked, one_snapshot
 from markets.models import Account, AuditRun, JournalEntry, Market, Posting
 from markets.selectors import audit
 from markets.services import Actor
@@ -139,9 +139,8 @@ def post(
 
 def audit_ledger(*, now: datetime) -> AuditRun:
     """Audit the database in one snapshot and store the result."""
-    with transaction.atomic(durable=True):
+    with one_snapshot():
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("SET LOCAL statement_timeout = 0")
         breaches = [asdict(breach) for breach in audit.breaches()]
         held = audit.balances()

@@ -1,7 +1,6 @@
 """Request reports, and build their files in a worker."""
 
 import csv
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -17,10 +16,10 @@ from markets.domain.errors import AlreadyDone, Invalid
 from markets.infra import broker
 from markets.infra.request_context import current_request_id
 from markets.models import Event, Report, Trade
+from markets.presenters.export import safe_cell
 from markets.selectors import audit, calibration, markets, reports
 
 PROGRESS_EVERY = 2000  # rows
-_NEGATIVE: Final = re.compile(r"-[0-9]+(\.[0-9]+)?")
 Rows = Iterator[list[Any]]
 
 
@@ -53,15 +52,6 @@ def retry_report(*, report_id: int, now: datetime) -> Report:
     broker.start(broker.BUILD_REPORT, report_id)
     report.refresh_from_db()
     return report
-
-
-def safe_cell(value: object) -> object:
-    """Return a cell that no spreadsheet runs as a formula (OWASP, CSV injection).
-
-    A plain negative number stays one.
-    """
-    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if formula and not _NEGATIVE.fullmatch(str(value)) else value
 
 
 def build(report: Report) -> None:

@@ -92,8 +92,14 @@ def points(change: int) -> str:
 
 @register.filter
 def gain(micro: int) -> str:
-    """Return a profit such as `▲ 28 cr`: never by colour alone."""
+    """Return a profit such as `▲ 28 cr`: never by colour alone. `format.js` says the same."""
     return f"{'▼' if micro < 0 else '▲'} {amounts.to_credits(abs(micro))} cr"
+
+
+@register.filter
+def moved(micro: int) -> str:
+    """Return a movement of money such as `+28` or `−12.5`."""
+    return f"{'+' if micro > 0 else '−'}{amounts.to_credits(abs(micro))}"
 
 
 @register.filter

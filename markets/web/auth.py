@@ -22,6 +22,7 @@ from markets.domain.permissions import Permission, forbidden, permissions_of
 from markets.infra.threads import in_thread
 from markets.live import doorbell
 from markets.models import ApiKey, Scope
+from markets.selectors.accounts import has_second_factor
 from markets.services import keys
 
 KEY_CACHE_SECONDS: Final = 1.0
@@ -132,7 +133,10 @@ async def _signed_in(request: HttpRequest) -> Caller | None:
     user = await request.auser()
     if not user.is_authenticated:
         return None
-    if not user.is_staff:
+    staff = user.is_staff
+    if staff and settings.STAFF_SECOND_FACTOR:  # who cannot enter the admin has no rights here
+        staff = await in_thread(has_second_factor, user)
+    if not staff:
         return Caller(user, frozenset({Scope.READ, Scope.TRADE}))
     return Caller(user, frozenset(Scope), await in_thread(permissions_of, user))
 

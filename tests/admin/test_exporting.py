@@ -12,7 +12,7 @@ from openpyxl import load_workbook
 from markets.admin import exporting
 from markets.infra.threads import in_thread
 from markets.models import JournalEntry, Market, Outcome, Posting, Trade
-from markets.services.report_files import safe_cell
+from markets.presenters.export import CHUNK, csv_chunks, safe_cell
 from tests.support.factory import make_market, order, resolve, trade, yes_no
 from tests.support.people import person, sign_in
 
@@ -202,18 +202,18 @@ async def test_rows_are_read_when_they_are_taken_and_memory_stays_flat(world, mo
             read.append(len(rows._result_cache))
 
     monkeypatch.setattr(QuerySet, "_fetch_all", counted)
-    chunks = exporting.csv_chunks(exporting.EXPORTS[Trade], Trade.objects.all())
+    chunks = csv_chunks(exporting.EXPORTS[Trade], Trade.objects.all())
     await anext(chunks)
     assert read == [], "the header needs no row"
     await anext(chunks)
-    assert read == [exporting.CHUNK]
+    assert read == [CHUNK]
     await anext(chunks)  # warm
     tracemalloc.start()
     await anext(chunks)
     tracemalloc.reset_peak()
     await anext(chunks)
     early = tracemalloc.get_traced_memory()[1]
-    lines = 4 * exporting.CHUNK
+    lines = 4 * CHUNK
     async for chunk in chunks:
         lines += chunk.count(b"\r\n")
     late = tracemalloc.get_traced_memory()[1]

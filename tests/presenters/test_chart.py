@@ -6,7 +6,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markets.presenters.chart import line_chart, scale_of, sparkline, step_path
+from markets.domain.amounts import MICRO
+from markets.presenters.chart import line_chart, money_chart, scale_of, sparkline, step_path
 from tests.support.clock import NOW
 
 prices = st.lists(st.integers(1, 999_999), min_size=2, max_size=50)
@@ -48,8 +49,33 @@ def test_a_chart_is_told_in_words_and_as_a_table():
     assert chart.in_words == "Yes, 38% to 46%; No, 62% to 62%"
     assert [line.number for line in chart.lines] == [1, 2]
     newest, oldest = chart.rows[0], chart.rows[-1]
-    assert newest == (NOW, [460_000, 620_000])
-    assert oldest == (NOW - timedelta(days=1), [380_000, 620_000])
+    assert newest == (NOW, ["46%", "62%"])
+    assert oldest == (NOW - timedelta(days=1), ["38%", "62%"])
+
+
+@given(st.lists(st.integers(0, 10**15), min_size=2, max_size=60))
+def test_an_axis_of_money_holds_all_amounts_at_even_and_round_ticks(amounts):
+    chart = money_chart(NOW - timedelta(hours=1), NOW, "Worth", amounts)
+    assert 3 <= len(chart.labels) <= 6
+    assert len(set(chart.labels)) == len(chart.labels)
+    assert chart.grid.count("M") == len(chart.labels)
+    ys = [y for _, y in read(chart.lines[0].path)]
+    assert min(ys) >= 0
+    assert max(ys) <= 1000
+
+
+def test_money_is_drawn_where_its_ticks_say():
+    amounts = [1000 * MICRO, 1500 * MICRO, 1100 * MICRO]
+    chart = money_chart(NOW - timedelta(hours=1), NOW, "Worth", amounts)
+    assert chart.labels == ["1,600", "1,400", "1,200", "1,000"]
+    assert read(chart.lines[0].path) == [(0, 1000), (1800, 167), (3600, 833)]
+    assert chart.in_words == "Worth, 1,000 to 1,100"
+    assert chart.rows[1][1] == ["1,500"]
+
+
+def test_a_calm_worth_looks_calm():
+    chart = money_chart(NOW - timedelta(hours=1), NOW, "Worth", [1000 * MICRO] * 2)
+    assert chart.labels == ["1,020", "1,000", "980"]
 
 
 def test_labels_of_people_are_no_markup():

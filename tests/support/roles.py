@@ -18,6 +18,7 @@ SIGNED_IN = " ".join(ROLES[:-1])
 STAFF = (
     "superuser editor resolver auditor treasurer viewer plain"  # by session: a key opens no page
 )
+SESSIONS = f"{STAFF} owner trader"  # by session: a key opens no page
 TRADES = (
     "superuser editor editor-key resolver auditor treasurer viewer plain owner trader trade-key"
 )
@@ -117,6 +118,13 @@ PAGES = [Row(*row) for row in (
     ("POST /markets/<slug:slug>/trade", f"{STAFF} owner trader"),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
+    ("GET /portfolio", SESSIONS),
+    ("GET /portfolio/statement", SESSIONS),
+    ("GET /portfolio/statement.csv", SESSIONS),
+    ("GET /settings/keys", SESSIONS),
+    ("POST /settings/keys", SESSIONS),
+    ("GET /settings/keys/<int:key_id>/revoke", SESSIONS),  # only leads to the keys
+    ("POST /settings/keys/<int:key_id>/revoke · the owner's", "owner", f"{STAFF} trader"),
     ("GET /calendar.ics", EVERYBODY),
     ("GET /robots.txt", EVERYBODY),
     ("GET /favicon.ico", EVERYBODY),  # leads to the icon

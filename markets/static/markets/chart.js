@@ -85,7 +85,7 @@ export class Chart {
       rule.setAttribute("d", `M${x} ${top}v${height}`);
       const told = this.lines.map(({label, steps}) => {
         const y = steps.findLast(([at]) => at <= x)?.[1];
-        return y === undefined ? "" : `${this.lines.length > 1 ? `${label} ` : ""}${tenths((1000 - y) * 1000)}`;
+        return y === undefined ? "" : `${this.lines.length > 1 ? `\u2068${label}\u2069 ` : ""}${tenths((1000 - y) * 1000)}`;
       });
       tip.textContent = [shortTime(new Date((this.start + x) * 1000)), ...told.filter(Boolean)].join(" · ");
       tip.hidden = false;

@@ -3,14 +3,14 @@
 // Without JavaScript a page is as old as its last load.
 
 import {Chart} from "./chart.js";
-import {credits, micro, percent, points, worthOf} from "./format.js";
+import {credits, gain, micro, percent, points, worthOf} from "./format.js";
 import {load, place} from "./islands.js";
 import {clockTime, show} from "./times.js";
 
 const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, HIDDEN_MS = 30_000, FLUSH_MS = 200, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
-const one = root?.dataset.live === "market";
-let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, flushedAt = 0, said = {}, spoken = {at: Date.now(), text: ""};
+const one = root?.dataset.live === "market", islands = root?.dataset.islands?.split(" ");  // of a page whose rows come and go
+let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, flushedAt = 0, said = {}, latest = {}, saying = 0, spoken = {at: Date.now(), text: ""};
 
 const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
 
@@ -22,8 +22,7 @@ function connect() {
   const mine = socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/v1/stream`);
   triedAt = Date.now();
   mine.onopen = () => {
-    const seqs = Object.fromEntries((one ? [root] : [...root.children]).map(({dataset}) => [dataset.market, Number(dataset.seq)]));
-    mine.send(JSON.stringify({id: 1, cmd: "subscribe", markets: Object.keys(seqs).map(Number), after_seq: seqs}));
+    follow();
     if ("me" in root.dataset) mine.send(JSON.stringify({id: 2, cmd: "subscribe", channel: "me"}));
   };
   mine.onmessage = ({data}) => {
@@ -32,6 +31,11 @@ function connect() {
     hear(JSON.parse(data));
   };
   mine.onclose = () => { if (mine === socket) retry(); };
+}
+
+function follow() {  // once more is no mistake: what is followed already goes on
+  const seqs = Object.fromEntries((one ? [root] : [...root.querySelectorAll("[data-market]")]).map(({dataset}) => [dataset.market, Number(dataset.seq)]));
+  if (Object.keys(seqs).length) socket.send(JSON.stringify({id: 1, cmd: "subscribe", markets: Object.keys(seqs).map(Number), after_seq: seqs}));
 }
 
 function disconnect() {
@@ -83,6 +87,7 @@ function hearMarket(message) {
   if (!element || message.seq <= Number(element.dataset.seq)) return;
   element.dataset.seq = message.seq;
   if (message.type === "trade") {
+    latest[message.market_id] = message;
     queue(message);
     if (one) queueTape(message);
   } else {
@@ -96,6 +101,7 @@ function hearMine(message) {
     for (const place of document.querySelectorAll("#balance, [data-balance]")) place.textContent = credits(micro(message.balance));
     for (const button of document.querySelectorAll("[data-max]")) button.dataset.max = message.balance;
   }
+  if (islands && ["fill", "balance"].includes(message.type)) redraw(root);
   if (message.type === "fill" && String(message.market_id) === root.dataset.market) {
     chart?.dot(message.trade.outcome_id, micro(message.trade.price_after));
     redraw(root, ["position"]);
@@ -120,7 +126,7 @@ function flush() {
   flushedAt = Date.now();
   for (const trade of Object.values(markets)) {
     const prices = Object.fromEntries(Object.entries(trade.prices).map(([id, text]) => [id, micro(text)]));
-    move(shown(trade.market_id), prices, trade.outcome_id);
+    move(root, prices, trade.outcome_id);
     if (!one) continue;
     chart?.move(prices);
     write("[data-volume]", credits(micro(trade.volume)));
@@ -145,8 +151,22 @@ function move(element, prices, traded) {
       change.textContent = points(since, "pts");
       change.className = `change ${since > 0 ? "up" : since < 0 ? "down" : "flat"}`;
     }
-    for (const worth of element.querySelectorAll(`[data-worth="${id}"]`)) worth.textContent = credits(worthOf(micro(worth.dataset.shares), price));
+    for (const label of element.querySelectorAll(`[data-worth="${id}"]`)) {
+      label.dataset.now = worth(label, price);
+      label.textContent = credits(worth(label, price));
+    }
+    for (const label of element.querySelectorAll(`[data-gain="${id}"]`)) showGain(label, worth(label, price) - label.dataset.cost);
   }
+  const rows = [...element.querySelectorAll("[data-worth]")].reduce((sum, {dataset}) => sum + Number(dataset.now), 0);
+  for (const total of element.querySelectorAll("[data-total]")) total.textContent = credits(rows + Number(total.dataset.total));
+  for (const total of element.querySelectorAll("[data-total-gain]")) showGain(total, rows + Number(total.dataset.totalGain));
+}
+
+const worth = ({dataset}, price) => worthOf(micro(dataset.shares), price);
+
+function showGain(label, amount) {
+  label.textContent = gain(amount);
+  for (const [name, is] of [["up", amount > 0], ["down", amount < 0]]) label.classList.toggle(name, is);
 }
 
 function tint(label) {
@@ -173,9 +193,16 @@ function record(trade) {
   while (list.children.length > TAPE) list.lastElementChild.remove();
 }
 
+const toSay = () => root.querySelector(".number.large").innerText.split("\n")[0];
+
 function announce() {  // to who listens: politely, rarely, and only if the number has changed
-  if (Date.now() - spoken.at < ANNOUNCE_MS) return;
-  const text = root.querySelector(".number.large").innerText.split("\n")[0];
+  clearTimeout(saying);
+  const wait = spoken.at + ANNOUNCE_MS - Date.now();
+  if (wait > 0) {
+    saying = setTimeout(announce, wait);
+    return;
+  }
+  const text = toSay();  // measures the page, so only when it is time
   if (text === spoken.text) return;
   spoken = {at: Date.now(), text};
   root.querySelector("[data-announce]").textContent = text;
@@ -185,19 +212,21 @@ function announce() {  // to who listens: politely, rarely, and only if the numb
 
 let drawing = 0, redrawn = new Set();
 function redraw(element, ids) {
-  for (const id of ids ?? (one ? ["head", "settlement", "prices", "chart", "panel", "position", "tape", "facts", "edits"] : [element.id])) redrawn.add(id);
+  for (const id of ids ?? (one ? ["head", "settlement", "prices", "chart", "panel", "position", "tape", "facts", "edits"] : islands ?? [element.id])) redrawn.add(id);
   if (drawing) return;
   drawing = setTimeout(async () => {  // one fetch for all that happens within a moment, spread out over viewers
     const wanted = redrawn;
     redrawn = new Set();
     try {
       const page = await load(location.href, {headers: {Accept: "text/html"}});
+      const seqs = Object.fromEntries([...page.querySelectorAll("[data-market]")].map(({dataset}) => [dataset.market, dataset.seq]));
       place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)));
+      for (const trade of Object.values(latest)) if (trade.seq > Number(seqs[trade.market_id])) queue(trade);  // it came while this page was drawn
       document.title = page.title;
       if (one) {
         if (wanted.has("chart")) begin();
         root.dispatchEvent(new CustomEvent("moved"));
-      }
+      } else if (islands && socket?.readyState === WebSocket.OPEN) follow();
     } catch { setTimeout(() => redraw(element, [...wanted]), 2000); }
     drawing = 0;
   }, 50 + Math.random() * 200);
@@ -225,8 +254,10 @@ async function lookForNew() {
 document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
 if (root) {
-  if (one) begin();
-  else setInterval(lookForNew, NEWS_MS);
+  if (one) {
+    begin();
+    spoken.text = toSay();
+  } else setInterval(lookForNew, NEWS_MS);
   document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(sleep, HIDDEN_MS)) : (clearTimeout(timer), connect()));
   addEventListener("pagehide", sleep);
   addEventListener("pageshow", ({persisted}) => { if (persisted) connect(); });

@@ -4,7 +4,7 @@ const locale = document.documentElement.lang || undefined;
 const whole = new Intl.DateTimeFormat(locale, {dateStyle: "medium", timeStyle: "short"});
 const short = new Intl.DateTimeFormat(locale, {day: "numeric", month: "short", hour: "2-digit", minute: "2-digit"});
 const clock = new Intl.DateTimeFormat(locale, {hour: "2-digit", minute: "2-digit"});
-const relative = new Intl.RelativeTimeFormat(locale, {numeric: "auto", style: "short"});
+const relative = new Intl.RelativeTimeFormat(locale, {numeric: "auto", style: "narrow"});
 
 export const clockTime = at => clock.format(at);
 export const shortTime = at => short.format(at);

@@ -31,6 +31,7 @@ def request_for(door, place):
         "{int:market_id}": market.pk,
         "<slug:slug>": market.slug,
         "{int:key_id}": key.pk,
+        "<int:key_id>": key.pk,
         "{int:report_id}": place.report.pk,
         "<int:pk>": 1,
         r"(?P<key>[-:\w]+)": "x",

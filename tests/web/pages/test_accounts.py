@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from config import env
+from config import env, logs
 from markets.infra.threads import in_thread
 from markets.models import Invitation
 from markets.services import invitations
@@ -399,3 +399,22 @@ async def test_every_page_is_light_and_has_nothing_inline(client, stranger, bob)
         for file in set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)):
             weight += len(gzip.compress((await client.get(file)).content))
         assert weight < 20_000, (path, weight)
+
+
+@override_settings(STAFF_SECOND_FACTOR=True)
+async def test_staff_without_a_second_factor_do_no_work_of_staff_through_the_api(
+    client, alice, market
+):
+    await sign_in(client, "alice")
+    address, token = f"/api/v1/markets/{market.pk}/pause", client.cookies["csrftoken"]
+    answer = await client.post(address, json={}, headers={"X-CSRFToken": token})
+    assert answer.status_code == 403
+    assert "the scope 'staff'" in answer.json()["detail"]
+    assert (await client.get("/api/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/password/reset/key/1-secret/", "/account/confirm-email/secret/", "?invitation=secret&next=/"]
+)  # fmt: skip
+def test_links_that_open_an_account_stay_out_of_the_logs(path):
+    assert "secret" not in logs.redact(None, "", {"path": path})["path"]

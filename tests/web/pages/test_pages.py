@@ -39,7 +39,9 @@ async def test_the_list_is_searched_filtered_and_paged(client, make_market):
     await in_thread(react_to_all)
     first = (await client.get("/?sort=newest")).text
     assert first.count('class="card" data-market') == 30
-    more = html.unescape(re.search(r'class="button quiet" href="([^"]+)"', first)[1])
+    more = html.unescape(
+        re.search(r'class="more"><a class="button quiet" href="([^"]+)"', first)[1]
+    )
     assert (await client.get(f"/{more}")).text.count('class="card" data-market') == 2
     assert (await client.get("/?category=sport")).text.count('class="card" data-market') == 16
     assert "Question 07?" in (await client.get("/?q=Question+07")).text
