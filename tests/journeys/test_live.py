@@ -15,7 +15,7 @@ from django.utils import timezone
 from markets.domain.amounts import MICRO, to_credits, to_percent
 from markets.domain.orders import Order
 from markets.models import Market
-from markets.services import catalogue, resolution, trading
+from markets.services import resolution, trading
 from tests.support import factory
 from tests.support.browser import needs_chromium, picture, sign_in_by_hand
 from tests.support.people import bearer, key_for, person
@@ -392,7 +392,9 @@ def test_what_somebody_types_survives_all_that_moves(server, market, bob, page):
     page.get_by_label("Spend").press_sequentially("2")
     others_trade()
     page.locator(".number.large").get_by_text(price()).wait_for()
-    factory.edit_now(market, description="Another text.", name="Will it really rain?")
+    factory.edit_now(
+        market, reason="Clearer.", description="Another text.", name="Will it really rain?"
+    )
     page.get_by_role("heading", name="Will it really rain?").wait_for()
     page.keyboard.type("5")
     assert page.get_by_label("Spend").input_value() == "25"
@@ -415,13 +417,7 @@ def test_an_edit_shows_without_a_reload_and_under_what_was_changed(server, marke
     opened(page, server)
     page.evaluate("window.same = true")
     market.refresh_from_db()
-    catalogue.edit_market(
-        market_id=market.pk,
-        actor=None,
-        now=timezone.now(),
-        changes={"resolution_criteria": "As the office says."},
-        reason="Clearer.",
-    )
+    factory.edit_now(market, reason="Clearer.", resolution_criteria="As the office says.")
     page.get_by_role("heading", name="What was changed").wait_for()
     edits = page.locator("#edits")
     assert "As the office says." in edits.inner_text()

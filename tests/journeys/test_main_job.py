@@ -20,7 +20,7 @@ def test_a_market_edited_in_the_admin_changes_on_the_open_page_the_stream_and_th
     load_questions()
     market = Market.objects.filter(status="active").order_by("pk").first()
     page.goto(f"{server.url}{market.get_absolute_url()}")
-    page.wait_for_selector("text=live")
+    page.wait_for_selector(".pulse.live")
     assert page.inner_text("h1") == market.name
 
     with httpx.stream(
@@ -57,7 +57,7 @@ def test_from_commit_to_the_open_page_takes_less_than_a_second(server, market, p
     from markets.services import catalogue
 
     page.goto(f"{server.url}{market.get_absolute_url()}")
-    page.wait_for_selector("text=live")
+    page.wait_for_selector(".pulse.live")
     delays = []
     for number in range(5):
         catalogue.edit_market(
@@ -74,7 +74,7 @@ def test_the_list_changes_while_it_is_open(server, make_market, page):
 
     first = make_market("First?")
     page.goto(f"{server.url}/")
-    page.wait_for_selector("text=live")
+    page.wait_for_selector(".pulse.live")
     make_market("Second?")
     page.wait_for_selector("text=Second?", timeout=5000)
     lifecycle.pause_market(market_id=first.pk, actor=None, now=NOW)

@@ -41,9 +41,10 @@ def rename(market: Market, *names: str) -> None:
         catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": name})
 
 
-def edit_now(market: Market, **changes: Any) -> None:
+def edit_now(market: Market, *, reason: str = "", **changes: Any) -> None:
     """An edit at the real time, for what looks at the clock."""
-    catalogue.edit_market(market_id=market.pk, actor=None, now=timezone.now(), changes=changes)
+    now = timezone.now()
+    catalogue.edit_market(market_id=market.pk, actor=None, now=now, changes=changes, reason=reason)
 
 
 def yes_no(market: Market) -> list[Outcome]:
