@@ -19,13 +19,14 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from markets.admin.base import StaffRequest, WorkAdmin, check_ids, is_id
 from markets.admin.pages import ConfirmedPage, opens
-from markets.admin.settling import CancelForm
+from markets.admin.settling import PAGES, CancelForm
 from markets.domain.permissions import may
 from markets.models import Job, Market
 from markets.selectors import workqueue
 from markets.services import bulk
 
 MOST = 10_000  # markets of one job
+_LIST = "list of markets"  # in the session: where one chose last, with its filters
 
 
 class ClosingForm(forms.Form):
@@ -81,7 +82,7 @@ class BulkPage(ConfirmedPage):
 
     @cached_property
     def plan(self) -> tuple[int, Counter[str]]:
-        return bulk.plan(self.job)
+        return bulk.plan(self.job, timezone.now())
 
     def basis(self) -> str:
         allowed, others = self.plan
@@ -125,9 +126,8 @@ class BulkPage(ConfirmedPage):
             "others": sorted(others.items()),
             "already": self.operation.done,
             "parameters": described(self._parameters(form)),
-            "first": Market.objects.filter(
-                pk__in=self.job.market_ids[:200], status__in=self.operation.starts
-            ).only("name")[:10],
+            "first": bulk.fitting(self.job, timezone.now()).only("name")[:10],
+            "effect": getattr(PAGES.get(self.job.operation), "effect", ""),
             "cannot": not allowed,
             "at_once": bulk.AT_ONCE,
             "refunds": bulk.refunds(self.job) if self.job.operation == "cancel" else None,
@@ -145,7 +145,8 @@ class BulkPage(ConfirmedPage):
         done = getattr(self, "done", None)
         if done is not None and (done.state != Job.State.DONE or done.failures):
             return reverse("admin:markets_job_change", args=[done.pk])
-        return reverse("admin:markets_market_changelist")
+        listed = self.request.session.get(_LIST)
+        return listed or reverse("admin:markets_market_changelist")
 
 
 def described(parameters: dict[str, Any]) -> list[tuple[str, str]]:
@@ -170,6 +171,10 @@ def summary(job: Job) -> str:
     return f"Markets: {', '.join(parts)}."
 
 
+def listed(markets: list[dict[str, Any]]) -> str:
+    return "\n".join(f"{one['name']}: {one['why']}" for one in markets[:100]) or "Nothing"
+
+
 def bulk_action(name: str) -> Callable[..., Any]:
     """Return an action of the market list, which proposes a job and leads to its page."""
     operation = bulk.OPERATIONS[name]
@@ -180,6 +185,7 @@ def bulk_action(name: str) -> Callable[..., Any]:
         if len(ids) > MOST:
             messages.error(request, f"Choose at most {MOST:,} markets: narrow the list first.")
             return HttpResponseRedirect(request.get_full_path())
+        request.session[_LIST] = request.get_full_path()
         now = timezone.now()
         job = bulk.propose(operation=name, market_ids=ids, actor=request.user, now=now)
         return HttpResponseRedirect(reverse("admin:markets_job_confirm_page", args=[job.pk]))
@@ -232,7 +238,8 @@ class JobAdmin(WorkAdmin):
     list_filter = [FailedFilter, "state"]
     list_select_related = ["requested_by"]
     fields = (
-        "what", "state", "progress", "result", "failed", "error", "requested_by", "created_at",
+        "what", "state", "progress", "result", "failed", "left_out", "error",
+        "requested_by", "created_at",
     )  # fmt: skip
     actions_detail = ["confirm_page", "retry_page"]
     confirm_page = opens(BulkPage)
@@ -276,4 +283,8 @@ class JobAdmin(WorkAdmin):
 
     @admin.display(description="What failed, and why")
     def failed(self, job: Job) -> str:
-        return "\n".join(f"{one['name']}: {one['why']}" for one in job.failures[:100]) or "Nothing"
+        return listed(job.failures)
+
+    @admin.display(description="What was skipped, and why")
+    def left_out(self, job: Job) -> str:
+        return listed(job.skips)

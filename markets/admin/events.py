@@ -28,8 +28,12 @@ class TypeFilter(admin.SimpleListFilter):
 class EventAdmin(ReadOnlyAdmin, NamesAdmin):
     market_field = "market"
     search_help_text = "Words of a market"
-    list_display = ["at", "market", "seq", "type", "actor", "pending"]
+    list_display = ["at", "market", "seq", "type", "actor", "handled"]
     list_filter = [TypeFilter, "pending"]
     list_select_related = ["market", "actor"]
     ordering = ["-id"]
-    fields = ("market", "seq", "type", "at", "actor", "payload", "prices", "request_id", "pending")
+    fields = ("market", "seq", "type", "at", "actor", "payload", "prices", "request_id", "handled")
+
+    @admin.display(description="Handled", ordering="pending")
+    def handled(self, event: Event) -> str:
+        return "waits" if event.pending else "handled"

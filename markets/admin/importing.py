@@ -21,6 +21,7 @@ from openpyxl import Workbook
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget as TextArea
 from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
 from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from markets.admin.pages import ConfirmedPage
 from markets.domain.errors import Invalid
@@ -115,6 +116,10 @@ class ImportForm(forms.Form):
         widget=FileInput({"accept": ".csv,.xlsx,.json"}),
         help_text=f"CSV, XLSX or JSON with one market a row: at most 4 MB and {MOST_ROWS:,} rows.",
     )
+    drafts = forms.BooleanField(
+        label="As drafts", required=False, widget=UnfoldBooleanSwitchWidget,
+        help_text="Otherwise a market is open for trading at once, unless it opens later.",
+    )  # fmt: skip
     content = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
@@ -208,6 +213,7 @@ class ImportPage(ConfirmedPage):
     preview_template = "admin/import_preview.html"
     details_template = "admin/import_rows.html"
     kept: Kept
+    drafts: bool
     checked: Checked
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -217,7 +223,7 @@ class ImportPage(ConfirmedPage):
 
     def form_valid(self, form: Any) -> HttpResponse:
         step = self.request.POST.get("step")
-        self.kept = form.cleaned_data["kept"]
+        self.kept, self.drafts = form.cleaned_data["kept"], form.cleaned_data["drafts"]
         if step in {"mend", "leave"}:
             self.kept = mended(self.kept, self.request.POST)
         self._check()
@@ -227,7 +233,7 @@ class ImportPage(ConfirmedPage):
         return super().form_valid(form)
 
     def _check(self) -> None:
-        table = Table(self.kept.rows)
+        table = Table(self.kept.rows, drafts=self.drafts)
         self.checked = importing.check_table(table=table, now=timezone.now())
 
     def basis(self) -> str:
@@ -236,7 +242,7 @@ class ImportPage(ConfirmedPage):
 
     def preview(self, form: Any) -> dict[str, Any]:
         checked, kept = self.checked, self.kept
-        form.data = {"content": kept.pack()}
+        form.data = {"content": kept.pack(), "drafts": "on" if self.drafts else ""}
         errors: dict[int, list[RowError]] = {}
         for error in checked.errors:
             errors.setdefault(error.row, []).append(error)
@@ -293,7 +299,7 @@ class ImportPage(ConfirmedPage):
         }
 
     def act(self, form: Any) -> str:
-        table = Table(self.kept.rows)
+        table = Table(self.kept.rows, drafts=self.drafts)
         done = importing.import_markets(table=table, actor=self.request.user, now=timezone.now())
         if not done.created:
             return "Nothing was imported now: every market of the file is there already."

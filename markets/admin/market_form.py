@@ -93,8 +93,8 @@ class MarketForm(ServiceForm):
     )  # fmt: skip
     reason = forms.CharField(
         required=False, max_length=REASON_LENGTH, label="Reason for a correction", widget=TextInput,
-        help_text="People have traded on the labels and the criteria: say why they change. "
-        "Everybody sees it.",
+        help_text="People have traded on the name, the labels and the criteria: say why they "
+        "change. Everybody sees it.",
     )  # fmt: skip
     seen = SeenField(required=False)
     once = forms.CharField(

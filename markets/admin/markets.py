@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import Script
@@ -26,10 +26,10 @@ from markets.admin.exporting import EXPORT_BUTTON, Exporting
 from markets.admin.importing import ImportPage
 from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline, opened
 from markets.admin.pages import opens
-from markets.admin.settling import PAGES, STATUS_COLOURS
+from markets.admin.settling import PAGES, STATUS_COLOURS, proposed
 from markets.domain.amounts import MICRO, to_percent
 from markets.models import Market
-from markets.selectors import timeline, workqueue
+from markets.selectors import settlement, timeline, workqueue
 from markets.selectors.search import matching
 from markets.services import catalogue, lifecycle
 from markets.services.bulk import OPERATIONS
@@ -56,7 +56,7 @@ class QueueFilter(admin.SimpleListFilter):
         if self.value() not in _QUEUES:
             return queryset
         waiting = workqueue.QUEUES[self.value() or ""](timezone.now()).order_by().values("pk")
-        return queryset.filter(pk__in=waiting).order_by("close_at", "pk")
+        return queryset.filter(pk__in=waiting)
 
 
 @admin.register(Market)
@@ -77,7 +77,6 @@ class MarketAdmin(Exporting, ServiceAdmin):
     list_filter_submit = True
     search_fields = ["name"]
     search_help_text = "Searches names, labels, tags and texts; forgives a typo."
-    ordering = ["-id"]
     autocomplete_fields = ["category", "tags"]
     readonly_fields = [
         "shown_status", "slug", "seq", "created_by", "created_at", "updated_at", "page", LIQUIDITY,
@@ -159,6 +158,10 @@ class MarketAdmin(Exporting, ServiceAdmin):
             fieldsets.append(("About this market", {"fields": about, "classes": ["collapse"]}))
         return fieldsets
 
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """Return that of the list; what waits stands with the oldest first."""
+        return ["close_at", "pk"] if request.GET.get("queue") in _QUEUES else ["-id"]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Market | None = None) -> Any:
         fixed = ["open_at"] if opened(obj) else []
         if obj and obj.status == "closed":
@@ -191,6 +194,8 @@ class MarketAdmin(Exporting, ServiceAdmin):
             context["status_colour"] = STATUS_COLOURS[market.status]
             context["resolution"] = market.standing_resolution()
             context["settled"] = market.status not in lifecycle.UNSETTLED
+            if proposal := settlement.open_proposal(market):
+                context["proposed"] = proposed(proposal, market, request.user)
             context["timeline"] = timeline.entries(market)
             context["trades"] = timeline.newest_trades(market)
             context["shown"] = timeline.SHOWN
@@ -242,15 +247,25 @@ class MarketAdmin(Exporting, ServiceAdmin):
             market = catalogue.add_market(actor=actor, now=now, **written)
             saved = [*form.saved_before, form.cleaned_data["once"]]
             request.session[_SAVED] = saved[-20:]  # those of *Back*
-            return market
-        return catalogue.change_market(
-            market_id=form.instance.pk,
-            actor=actor,
-            now=now,
-            changes=written,
-            expected_version=form.instance.version,  # as compared with what the person saw
-            reason=form.cleaned_data.get("reason", ""),
+            return self._with_hint(request, market)
+        return self._with_hint(
+            request,
+            catalogue.change_market(
+                market_id=form.instance.pk,
+                actor=actor,
+                now=now,
+                changes=written,
+                expected_version=form.instance.version,  # as compared with what the person saw
+                reason=form.cleaned_data.get("reason", ""),
+            ),
         )
+
+    @staticmethod
+    def _with_hint(request: HttpRequest, market: Market) -> Market:
+        past = market.close_at is not None and market.close_at <= timezone.now()
+        if past and market.status in lifecycle.BEFORE_TRADING:
+            messages.warning(request, "The closing time has passed: set a later one to open it.")
+        return market
 
 
 _SAVED = "saved market forms"  # in the session

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
@@ -12,6 +13,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
@@ -32,9 +34,11 @@ from markets.admin.person_pages import (
     SuspendPage,
 )
 from markets.domain.amounts import to_text
+from markets.domain.errors import Invalid, Refused
 from markets.domain.permissions import outranks
 from markets.models import Account, CategoryFollow, Notification
 from markets.selectors.accounts import has_second_factor
+from markets.services import people
 
 User = get_user_model()
 admin.site.unregister(Group)
@@ -44,13 +48,33 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 DATES = ("last_login", "date_joined")
 
 
+class PersonForm(UserChangeForm):
+    """A person with their rights, which nobody takes from themselves."""
+
+    actor: Any
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean()
+        if "is_superuser" in self.fields:
+            staff, superuser = cleaned.get("is_staff", False), cleaned.get("is_superuser", False)
+            try:
+                people.check_rights(
+                    user_id=self.instance.pk, actor=self.actor, staff=staff, superuser=superuser
+                )
+            except Invalid as refusal:
+                self.add_error(None, forms.ValidationError(refusal.fields))
+            except Refused as refusal:
+                self.add_error(None, str(refusal))
+        return cleaned
+
+
 class UserAdmin(DjangoUserAdmin, BaseAdmin):
     """Only superusers grant rights or edit staff: no escalation through "edit users".
 
     `is_active` is in no form: people are suspended by a button, with a reason.
     """
 
-    form = UserChangeForm
+    form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     change_form_template = "admin/people/person.html"
@@ -143,6 +167,11 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
             ("Dates", {"fields": DATES}),
         ]
 
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
+        form.actor = request.user
+        return form
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         own = ("role", "shown_groups", *DATES)
         return own if request.user.is_superuser else (*own, *RIGHTS)
@@ -167,7 +196,20 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
         return self._outranks(request, obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._outranks(request, obj) and super().has_delete_permission(request, obj)
+        fits = self._outranks(request, obj) and obj != request.user
+        return fits and super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        try:
+            people.check_rights(user_id=obj.pk, actor=request.user, staff=False, superuser=False)
+        except Refused as refusal:
+            raise PermissionDenied(str(refusal)) from None
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        with transaction.atomic():
+            for person in queryset:
+                self.delete_model(request, person)
 
     @staticmethod
     def _outranks(request: HttpRequest, user: Any) -> bool:
@@ -230,6 +272,10 @@ class CategoryFollowAdmin(BaseAdmin):
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "user", "text", "read_at", "email_due"]
+    list_display = ["created_at", "user", "text", "read_at", "email"]
     list_filter = ["email_due"]
     list_select_related = ["user"]
+
+    @admin.display(description="E-mail")
+    def email(self, notification: Notification) -> str:
+        return "still to be sent" if notification.email_due else "none due"

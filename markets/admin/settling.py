@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.http import Http404
 from django.utils import timezone
+from django.utils.timezone import localtime
 from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
@@ -162,6 +163,19 @@ class ResolveForm(forms.Form):
 
 def _two_people() -> bool:
     return settings.RESOLUTION_REVIEW_HOURS is not None
+
+
+def proposed(proposal: Proposal, market: Market, viewer: Any) -> str:
+    """Return what is proposed, by whom and when, and why the viewer cannot approve it now."""
+    labels = {outcome.pk: outcome.label for outcome in market.outcomes.all()}
+    weights = proposals.weights_of(proposal).items()
+    pays = (labels.get(pk, "?") + (f" {to_text(w)}" if w < MICRO else "") for pk, w in weights)
+    at, until = (
+        f"{localtime(time):%d %b %H:%M %Z}"
+        for time in (proposal.proposed_at, proposal.review_until)
+    )
+    what = f"Proposed: {', '.join(pays)}, by {proposal.proposed_by}, {at}, review until {until}."
+    return f"{what} {proposals.why_not(proposal, viewer, timezone.now())}".strip()
 
 
 def outcome_of(market: Market, weights: dict[int, int], answers: Any) -> dict[str, Any]:
@@ -379,7 +393,8 @@ class CancelPage(MarketPage):
 
     def act(self, form: Any) -> str:
         resolution.cancel_market(**self.who(), note=form.cleaned_data["note"])
-        return f"{self.market.name} is cancelled, and its traders have their credits back."
+        back = ", and its traders have their credits back" if self.market.trader_count else ""
+        return f"{self.market.name} is cancelled{back}."
 
 
 class _Move(MarketPage):
@@ -392,6 +407,7 @@ class _Move(MarketPage):
     effect: str  # what it means, one sentence
 
     def preview(self, form: Any) -> dict[str, Any]:
+        lifecycle.check_move(self.move, self.market, timezone.now())
         return {}
 
     def act(self, form: Any) -> str:

@@ -27,6 +27,8 @@ def line(field: str, text: str, *, most: int) -> str:
     if not text:
         raise Invalid(**{field: "This must not be empty."})
     _check_characters(field, text, most)
+    if "\ufffd" in text:
+        raise Invalid(**{field: "“\ufffd” stands for a character that was lost: write that one."})
     if not INVISIBLE.sub("", text):
         raise Invalid(**{field: "This has no visible character."})
     return text

@@ -7,12 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from markets import events
-from markets.domain.errors import AlreadyDone, IllegalTransition, NotFound, Refused
+from markets.domain.errors import AlreadyDone, IllegalTransition, Invalid, NotFound, Refused
 from markets.domain.permissions import Permission
 from markets.domain.text import OutcomeDraft
 from markets.infra import broker
@@ -124,12 +124,33 @@ def propose(
     )
 
 
-def plan(job: Job) -> tuple[int, Counter[str]]:
-    """Return how many markets allow the operation now, and how many others by their status."""
+_LATE: Final[dict[str, tuple[str, Callable[[datetime], Q]]]] = {  # as `lifecycle.check_move`
+    "open": ("past the closing time", lambda now: Q(close_at__lte=now)),
+    "schedule": (
+        "without an opening time in the future",
+        lambda now: Q(open_at=None) | Q(open_at__lte=now),
+    ),
+}
+
+
+def fitting(job: Job, now: datetime) -> QuerySet[Market]:
+    """Return the chosen markets that the job can change."""
+    starts = OPERATIONS[job.operation].starts
+    rows = Market.objects.filter(pk__in=job.market_ids, status__in=starts)
+    return rows.exclude(_LATE[job.operation][1](now)) if job.operation in _LATE else rows
+
+
+def plan(job: Job, now: datetime) -> tuple[int, Counter[str]]:
+    """Return how many markets allow the operation now, and how many others by what they are."""
     starts = OPERATIONS[job.operation].starts
     chosen = Market.objects.filter(pk__in=job.market_ids).order_by()
     statuses = Counter(dict(chosen.values_list("status").annotate(Count("pk"))))
     allowed = sum(statuses.pop(status, 0) for status in starts)
+    if job.operation in _LATE:
+        fits = fitting(job, now).count()
+        if late := allowed - fits:
+            statuses[_LATE[job.operation][0]] = late
+        allowed = fits
     return allowed, statuses
 
 
@@ -182,16 +203,17 @@ def run(job: Job) -> None:
     job.refresh_from_db()
     for position in range(job.position, len(job.market_ids)):
         market_id, now = job.market_ids[position], timezone.now()
-        counted: dict[str, Any] = {"skipped": F("skipped") + 1}
+        counted: dict[str, Any] = {"done": F("done") + 1}
         try:
-            if Market.objects.filter(pk=market_id, status__in=operation.starts).exists():
+            if why := _unfit(job, market_id, now):
+                counted = _skipped(job, market_id, why)
+            else:
                 actor = job.requested_by
                 operation.run(market_id=market_id, actor=actor, now=now, **job.parameters)
-                counted = {"done": F("done") + 1}
-        except (IllegalTransition, NotFound):
-            pass  # it has just moved
+        except (IllegalTransition, NotFound) as moved:  # just now
+            counted = _skipped(job, market_id, str(moved))
         except Refused as refusal:
-            job.failures.append(_failure(market_id, refusal))
+            job.failures.append(_failure(market_id, str(refusal)))
             counted = {"failures": job.failures}
         here = Job.objects.filter(pk=job.pk, position=position)
         if not here.update(position=position + 1, touched_at=now, **counted):
@@ -200,6 +222,26 @@ def run(job: Job) -> None:
     job.refresh_from_db()
 
 
-def _failure(market_id: int, refusal: Refused) -> dict[str, Any]:
+def _unfit(job: Job, market_id: int, now: datetime) -> str:
+    """Return why the job cannot change a market, or nothing."""
+    market = Market.objects.filter(pk=market_id).only("status", "open_at", "close_at").first()
+    if market is None:
+        return "It is gone."
+    if market.status not in OPERATIONS[job.operation].starts:
+        return f"It is {market.status}."
+    try:
+        lifecycle.check_move(job.operation, market, now)
+    except Invalid as refusal:
+        return str(refusal)
+    return ""
+
+
+def _skipped(job: Job, market_id: int, why: str) -> dict[str, Any]:
+    if len(job.skips) < AT_ONCE:
+        job.skips.append(_failure(market_id, why))
+    return {"skipped": F("skipped") + 1, "skips": job.skips}
+
+
+def _failure(market_id: int, why: str) -> dict[str, Any]:
     name = Market.objects.filter(pk=market_id).values_list("name", flat=True).first()
-    return {"market": market_id, "name": name, "why": str(refusal)}
+    return {"market": market_id, "name": name, "why": why}

@@ -113,8 +113,8 @@ def change_market(
     """Edit a market inside the caller's transaction. Record an event when a field differs.
 
     Liquidity and the number and priors of outcomes are fixed once the market has opened. Once it
-    has trades, labels and criteria change only with a `reason`, which is shown. Raise NotFound,
-    Busy, Invalid, VersionConflict, IllegalTransition.
+    has trades, name, labels and criteria change only with a `reason`, which is shown.
+    Raise NotFound, Busy, Invalid, VersionConflict, IllegalTransition.
     """
     market = lifecycle.lock(market_id, expected_version)
     if market.status not in lifecycle.UNSETTLED:
@@ -169,7 +169,7 @@ def _checked_reason(market: Market, difference: Mapping[str, object], reason: st
     """Raise Invalid when a required reason is missing."""
     if reason:
         return text.line("reason", reason, most=limits.REASON_LENGTH)
-    if market.trade_count and difference.keys() & {"outcomes", "resolution_criteria"}:
+    if market.trade_count and difference.keys() & {"name", "outcomes", "resolution_criteria"}:
         raise Invalid(reason="People have traded on this: give the reason for the correction.")
     return None
 

@@ -77,6 +77,7 @@ class Table:
 
     rows: Sequence[tuple[int, Row]]
     dry_run: bool = False  # a JSON document may ask for it
+    drafts: bool = False  # every row becomes a draft
 
 
 def parse_csv(data: bytes) -> Table:
@@ -155,8 +156,9 @@ def import_markets(
     """Create the markets that do not exist yet, in one transaction; existing ones stay unchanged.
 
     A row whose closing time has passed becomes a closed market, one that opens later a scheduled
-    one, any other an active one. `progress` is called with the number of rows that are done. Raise
-    Invalid for the table, ImportRefused for its rows, Busy while another import runs.
+    one, any other an active one; all of them drafts, if the table says so. `progress` is called
+    with the number of rows that are done. Raise Invalid for the table, ImportRefused for its rows,
+    Busy while another import runs.
     """
     dry_run = dry_run or table.dry_run
     with busy_when_locked(), transaction.atomic(durable=True):
@@ -182,6 +184,8 @@ def check_table(*, table: Table, now: datetime) -> Checked:
     for number, row in table.rows:
         try:
             fields = _new_market(row, now)
+            if table.drafts:
+                fields["status"] = Status.DRAFT
             external_id = cast(str, fields["external_id"])
             if external_id in seen:
                 raise Invalid(external_id=f"{external_id!r} is in the file twice.")

@@ -100,13 +100,20 @@ def moving(
         events.record(market, event, actor=actor, now=now)
 
 
+def check_move(verb: str, market: Market, now: datetime) -> None:
+    """Raise Invalid where the market's times do not allow to open or schedule it."""
+    if verb == "schedule" and (market.open_at is None or market.open_at <= now):
+        raise Invalid(open_at="To schedule a market, set an opening time in the future.")
+    if verb == "open" and market.close_at is not None and market.close_at <= now:
+        raise Invalid(close_at="The closing time has passed: set a later one first.")
+
+
 def schedule_market(
     *, market_id: int, actor: Actor, now: datetime, expected_version: int | None = None
 ) -> Market:
     """Announce a draft, which the clock opens at `open_at`."""
     with moving("schedule", market_id, expected_version, actor, now) as market:
-        if market.open_at is None or market.open_at <= now:
-            raise Invalid(open_at="To schedule a market, set an opening time in the future.")
+        check_move("schedule", market, now)
     return market
 
 
@@ -115,8 +122,7 @@ def open_market(
 ) -> Market:
     """Start trading, or end a pause."""
     with moving("open", market_id, expected_version, actor, now) as market:
-        if market.close_at is not None and market.close_at <= now:
-            raise Invalid(close_at="The closing time has passed: set a later one first.")
+        check_move("open", market, now)
         if market.status != Status.PAUSED:
             market.open_at = now if market.open_at is None else min(market.open_at, now)
             ledger.fund(market, actor=actor, now=now)

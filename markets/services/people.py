@@ -77,6 +77,23 @@ def check_outranks(user: Any, *, actor: Any) -> None:
         raise Forbidden("Only a superuser can do this for a member of staff.")
 
 
+def check_rights(*, user_id: int, actor: Any, staff: bool, superuser: bool) -> None:
+    """Raise Invalid or Forbidden where `actor` cannot leave a person with these rights.
+
+    Nobody takes their own, and who takes another's still has theirs under the locks of both people
+    (two who take each other's take turns): the last superuser stays. Needs a transaction.
+    """
+    people = _locked(user_id, actor.pk)
+    user, actor = people[user_id], people[actor.pk]
+    if not (actor.is_active and outranks(actor, user)):
+        raise Forbidden("Only a superuser can do this to a member of staff.")
+    if user != actor:
+        return
+    for field, stays in (("is_superuser", superuser), ("is_staff", staff)):
+        if getattr(user, field) and not stays:
+            raise Invalid(**{field: "Nobody takes this from themselves: ask another superuser."})
+
+
 def remove_second_factor(*, user: Any, actor: AbstractBaseUser, reason: str, now: datetime) -> None:
     """Remove app, passkeys and recovery codes: the password is enough. Raise Forbidden, Invalid."""
     with transaction.atomic(durable=True):

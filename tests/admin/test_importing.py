@@ -17,6 +17,7 @@ from markets.admin import importing as page_of_import
 from markets.models import Event, Market
 from markets.services.importing import COLUMNS
 from tests.support.factory import make_market
+from tests.support.forms import STEPS, fields_of
 
 PATH = "/admin/markets/market/import/"
 GOOD = b"external_id,name\nx:1,Rain?\nx:2,Snow?\n"
@@ -101,6 +102,14 @@ def test_broken_rows_are_mended_in_place(staff):
     ]  # fmt: skip
 
 
+def test_markets_are_imported_as_drafts(staff):
+    file = SimpleUploadedFile("x.csv", GOOD)
+    page = staff.post(PATH, {"step": "preview", "file": file, "drafts": "on"})
+    assert "New, draft" in words(page)
+    then(staff, page, "confirm", **fields_of(page, STEPS))
+    assert set(Market.objects.values_list("status", flat=True)) == {"draft"}
+
+
 def test_broken_rows_are_left_out(staff):
     page = then(staff, sent(staff, MIXED), "leave")
     assert totals(page) == (1, 0, 0)
@@ -124,6 +133,13 @@ def test_what_others_did_meanwhile_is_shown_before_it_is_confirmed(staff):
     assert Market.objects.count() == 1
     then(staff, again, "confirm")
     assert Market.objects.count() == 2
+
+
+def test_a_sign_that_was_lost_is_refused_when_it_comes_back(staff):
+    page = sent(staff, b"external_id,name\r\na,Will\x00 it?\r\n")
+    assert totals(page) == (0, 0, 1)
+    page = then(staff, page, "mend", **{"row-2-name": "Will\ufffd it?"})
+    assert "stands for a character that was lost" in words(page)
 
 
 def test_arrays_of_json_are_mended_as_json(staff):

@@ -303,6 +303,13 @@ def test_what_was_typed_into_what_the_opening_has_fixed_is_not_dropped_in_silenc
     assert (market.description, market.liquidity) == ("Mine.", 100_000_000)
 
 
+def test_a_draft_that_has_closed_before_it_opens_says_so(staff, make_market):
+    market = make_market(status="draft", close_at=NOW + timedelta(days=1))
+    page = staff.get(url_of(market))
+    answer = staff.post(url_of(market), {**fields_of(page), "description": "x"}, follow=True)
+    assert "The closing time has passed: set a later one to open it." in words(answer)
+
+
 def test_a_text_saved_over_an_opening_is_no_conflict(staff, make_market):
     market = make_market(status="draft")
     sent = fields_of(staff.get(url_of(market))) | {"description": "Mine."}

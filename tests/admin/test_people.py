@@ -6,13 +6,14 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench.fill import fill
 from markets.admin import traders
 from markets.domain.amounts import MICRO, to_text
+from markets.domain.errors import Forbidden
 from markets.models import Account, ApiKey, JournalEntry, Notification, Position, Posting
 from markets.selectors import portfolio
 from markets.services import keys, ledger, people
@@ -257,6 +258,34 @@ def test_the_form_itself_suspends_nobody(staff, bob):
     assert staff.post(of(bob), {"username": "bob", "email": bob.email}).status_code == 302
     bob.refresh_from_db()
     assert bob.is_active
+
+
+# --- rights ---
+
+
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_nobody_takes_their_own_rights_and_locks_everybody_out(staff, alice, right):
+    rights = {"is_staff": "on", "is_superuser": "on"}
+    del rights[right]
+    answer = staff.post(of(alice), {"username": "alice", "email": alice.email, **rights})
+    assert "Nobody takes this from themselves" in words(answer)
+    alice.refresh_from_db()
+    assert alice.is_staff
+    assert alice.is_superuser
+
+
+def test_nobody_deletes_themselves(staff, alice):
+    sent = {"action": "delete_selected", "_selected_action": [alice.pk], "post": "yes"}
+    staff.post("/admin/auth/user/", sent)
+    assert staff.post(of(alice, "delete"), {"post": "yes"}).status_code == 403
+    assert type(alice).objects.filter(pk=alice.pk).exists()
+
+
+def test_of_two_who_take_each_others_rights_the_second_has_none_any_more(alice):
+    boss = person("boss", is_staff=True, is_superuser=True)
+    type(boss).objects.filter(pk=boss.pk).update(is_superuser=False)  # since `boss` was read
+    with pytest.raises(Forbidden), transaction.atomic():
+        people.check_rights(user_id=alice.pk, actor=boss, staff=False, superuser=False)
 
 
 # --- history ---

@@ -221,3 +221,12 @@ def test_a_second_account_for_one_person_is_refused(staff, bob):
 @pytest.mark.parametrize("queue", ["failed_reports", "unhandled", "nonsense", ""])
 def test_a_queue_of_something_else_filters_no_markets(staff, market, queue):
     assert market.name in words(staff.get("/admin/markets/market/", {"queue": queue}))
+
+
+def test_who_may_not_see_a_page_is_told_why_and_where_to_go(world):
+    browser = Client()
+    browser.force_login(person("sam", is_staff=True))
+    answer = browser.get("/admin/auth/user/")
+    assert answer.status_code == 403
+    for said in ("You may not do this", "Ask a superuser", "Go to the admin"):
+        assert said in answer.content.decode()

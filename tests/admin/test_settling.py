@@ -347,11 +347,12 @@ def test_a_move_that_the_status_does_not_allow_says_so_and_does_nothing(staff, m
 
 
 def test_a_draft_without_an_opening_time_is_not_scheduled(staff, make_market):
-    url = page_of(make_market(status="draft"), "schedule")
-    sent = {**fields_of(staff.get(url), STEPS), "step": "confirm"}
-    page = staff.post(url, sent)
-    assert page.status_code == 200
-    assert "To schedule a market, set an opening time in the future." in words(page)
+    draft = make_market(status="draft")
+    url = page_of(draft, "schedule")
+    sent = {"step": "confirm", "basis": str(draft.version)}
+    for page in (staff.get(url), staff.post(url, sent)):
+        assert page.status_code == 200
+        assert "To schedule a market, set an opening time in the future." in words(page)
 
 
 # --- taking a resolution back -----------------------------------------------------------------------------------------
@@ -501,13 +502,56 @@ def test_a_category_or_tag_that_is_none_is_refused(staff, market, junk):
     assert Market.objects.get().seq == 1
 
 
-def test_failures_of_a_job_are_listed_on_its_page(staff, make_market):
+def test_what_cannot_open_is_said_before_and_named_after(staff, make_market):
     late = make_market("Late?", status="draft", close_at=NOW + timedelta(days=1))
+    assert "The closing time has passed" in words(staff.get(page_of(late, "open")))
     url = proposed(staff, "open", late, make_market("Fine?", status="draft"))
-    sent = {**fields_of(staff.get(url), STEPS), "step": "confirm"}
-    answer = staff.post(url, sent, follow=True)
-    assert "Markets: 1 opened, 1 failed." in words(answer)
+    page = staff.get(url)
+    assert "1 market will open." in words(page)
+    assert "1 is past the closing time and is skipped." in words(page)
+    staff.post(url, {**fields_of(page, STEPS), "step": "confirm"})
+    answer = staff.get(url.replace("confirm", "change"))
+    assert "Markets: 1 opened, 1 skipped." in words(answer)
     assert "Late?: The closing time has passed: set a later one first." in words(answer)
+
+
+def test_failures_of_a_job_are_listed_on_its_page(staff, make_market):
+    later = timezone.now() + timedelta(days=9)
+    early = make_market("Early?", status="draft", open_at=later)
+    url = proposed(staff, "move_closing", early)
+    date = f"{later - timedelta(days=1):%Y-%m-%d}"
+    sent = {"close_at_0": date, "close_at_1": "12:00"}
+    page = staff.post(url, {**sent, "step": "preview"})
+    answer = staff.post(url, {**fields_of(page, STEPS), "step": "confirm"}, follow=True)
+    assert "1 failed." in words(answer)
+    assert "Early?: The closing time must be after the opening time." in words(answer)
+
+
+def test_closing_many_says_that_it_is_for_good(staff, market):
+    assert "Trading ends now and for good" in words(staff.get(proposed(staff, "close", market)))
+
+
+def test_afterwards_one_is_back_at_the_list_as_it_was_filtered(staff, market):
+    sent = {"action": "close", "_selected_action": [market.pk]}
+    url = staff.post("/admin/markets/market/?q=rain", sent).headers["Location"]
+    confirmed = {**fields_of(staff.get(url), STEPS), "step": "confirm"}
+    assert staff.post(url, confirmed).headers["Location"] == "/admin/markets/market/?q=rain"
+
+
+def test_what_awaits_a_resolution_stands_with_the_oldest_first(staff, make_market):
+    late, early = (
+        make_market(name, status="closed", close_at=NOW - timedelta(days=days))
+        for name, days in (("Early by id?", 1), ("Oldest?", 9))
+    )
+    page = words(staff.get("/admin/markets/market/?queue=awaiting"))
+    assert page.index(early.name) < page.index(late.name)
+
+
+def test_cancelling_a_draft_does_not_say_that_everybody_sees_it(staff, make_market):
+    page = page_of(make_market(status="draft"), "cancel")
+    shown = words(staff.post(page, {"step": "preview", "word": "cancel"}))
+    assert "Only staff see that" in shown
+    assert "Everybody sees that" not in shown
 
 
 def test_too_many_at_once_are_refused(staff, market, monkeypatch):
@@ -532,6 +576,9 @@ def test_who_cannot_approve_yet_sees_what_is_proposed(staff, traded, settings, a
     lifecycle.close_market(market_id=traded.pk, actor=None, now=timezone.now())
     weight = {yes_no(traded)[0].pk: MICRO}
     proposals.propose(market_id=traded.pk, actor=alice, now=timezone.now(), weights=weight)
+    top = words(staff.get(page_of(traded, "change")))
+    assert "Proposed: Yes, by alice, " in top
+    assert "You proposed this resolution yourself" in top
     page = words(staff.get(page_of(traded, "approve")))
     assert "You proposed this resolution yourself" in page
     assert "Largest gains" in page

@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from markets.domain.amounts import MICRO
-from markets.models import Market
+from markets.models import Category, Market
 from markets.selectors import audit
 from markets.services import ledger
 from tests.support.browser import (
@@ -308,3 +308,51 @@ def test_what_was_typed_survives_the_end_of_a_session(server, alice, market, pag
 
 def sessions_end(page):
     Session.objects.all().delete()
+
+
+@pytest.mark.parametrize("form", ["add", "change"])
+@pytest.mark.parametrize("end", ["cookie gone", "all cookies gone", "signed in in another tab"])
+def test_what_was_typed_and_chosen_for_a_market_survives(server, alice, market, browser, form, end):
+    Category.objects.create(name="Weather", slug="weather")
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    sign_in_by_hand(page, server, "alice")
+    if form == "add":
+        open_list(page, "Markets")
+        page.get_by_role("link", name="add", exact=True).first.click()
+        for place, label in enumerate(("A", "B")):
+            page.locator(f"[name=outcomes-{place}-label]").fill(label)
+    else:
+        open_row(page, "Markets", market.name)
+    page.get_by_label("Name").fill("Kept?")
+    page.get_by_label("Description").fill("A long text.")
+    page.locator(".field-category .select2-selection").click()
+    page.get_by_role("option", name="Weather").click()
+    if end == "signed in in another tab":
+        other = context.new_page()
+        context.clear_cookies(name="sessionid")
+        sign_in_by_hand(other, server, "alice")
+        page.bring_to_front()
+    else:
+        context.clear_cookies(**({"name": "sessionid"} if end == "cookie gone" else {}))
+    press(page, "Save")
+    if end != "cookie gone":
+        picture(page, "csrf")
+        page.get_by_role("link", name="Open the page again").click()
+    if end != "signed in in another tab":
+        fill_in_sign_in(page, "alice")
+    if end == "cookie gone":  # one also looks around first
+        address = page.url
+        open_list(page, "Markets")
+        page.goto(address)
+    press(page, "Put it back")
+    expect(page.get_by_label("Description")).to_have_value("A long text.")
+    press(page, "Save")
+    expect(page.get_by_text("successfully")).to_be_visible()
+    saved = Market.objects.get(name="Kept?")
+    assert (saved.description, str(saved.category)) == ("A long text.", "Weather")
+    page.goto(f"{server.url}/admin/markets/market/add/")
+    expect(page.get_by_label("Name")).to_have_value("")
+    expect(page.get_by_role("button", name="Put it back")).to_have_count(0)
+    context.close()

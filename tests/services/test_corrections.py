@@ -25,8 +25,10 @@ def traded(market, bob):
     return market
 
 
-@pytest.mark.parametrize("changes", [LABELS, CRITERIA])
-def test_labels_and_criteria_change_only_with_a_reason_once_somebody_has_traded(traded, changes):
+@pytest.mark.parametrize("changes", [LABELS, CRITERIA, {"name": "Will it hail?"}])
+def test_name_labels_and_criteria_change_only_with_a_reason_once_somebody_has_traded(
+    traded, changes
+):
     with pytest.raises(Invalid, match="give the reason") as refusal:
         edit(traded, changes)
     assert list(refusal.value.fields) == ["reason"]

@@ -1,5 +1,6 @@
 import sys
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ class Command(BaseCommand):
         columns = "a .csv, .xlsx or .json file; see README for the columns"
         parser.add_argument("file", type=Path, help=columns)
         parser.add_argument("--dry-run", action="store_true", help="check and change nothing")
+        parser.add_argument("--drafts", action="store_true", help="make drafts of all rows")
 
-    def handle(self, *, file: Path, dry_run: bool, **_options: Any) -> None:
+    def handle(self, *, file: Path, dry_run: bool, drafts: bool, **_options: Any) -> None:
         try:
             data = file.read_bytes()
         except OSError as error:
             raise CommandError(f"Cannot read {file}: {error.strerror}.") from None
         try:
-            table = workbooks.parse_file(file.name, data)
+            table = replace(workbooks.parse_file(file.name, data), drafts=drafts)
             with tqdm(total=len(table.rows), unit="row", file=sys.stderr, disable=None) as bar:
                 result = importing.import_markets(
                     table=table,

@@ -81,13 +81,20 @@ for (const name of ["description", "resolution_criteria"]) {
   area.after(button, shown);
 }
 
-// What was typed, kept in this tab until the server has it: a page of another address, after the form was sent, says so
+// What was typed and chosen, kept in this tab until the server has it: a page of another address, right after the form
+// was sent from there, says so. (The page to sign in, which may come between, does not load this.)
 
 const prefix = "bellwether ", store = prefix + location.pathname;
+
+function shown(field) {
+  return field?.tagName === "SELECT" ? [...field.selectedOptions].map(option => [option.value, option.text]) : field?.value;
+}
 
 function typed() {
   const kept = {};
   for (const input of form.elements) {
+    const chosen = input.tagName === "SELECT" && [...input.options].some(option => option.selected !== option.defaultSelected);
+    if (chosen && input.name) kept[input.name] = shown(input);
     const text = input.tagName === "TEXTAREA" || ["text", "url", "number"].includes(input.type);
     if (text && input.name && input.value !== input.defaultValue) kept[input.name] = input.value;
   }
@@ -99,6 +106,7 @@ function keep(sent) {
 }
 
 function offer(values) {
+  sessionStorage.setItem(store, JSON.stringify({sent: false, values}));  // one may look around first
   const place = element("div", "You typed something here that was not saved.", {role: "alert", className: "mb-6 p-3 border border-base-200 rounded-default dark:border-base-800 flex flex-row flex-wrap gap-3"});
   const restore = element("button", "Put it back", {type: "button", className: "text-primary-600 dark:text-primary-400 cursor-pointer"});
   const discard = element("button", "Discard it", {type: "button", className: "cursor-pointer"});
@@ -107,9 +115,14 @@ function offer(values) {
       for (let more = 0; !form.elements[name] && name.startsWith("outcomes-") && more < 20; more += 1) {
         document.querySelector("#outcomes-group .add-row")?.click();
       }
-      if (!form.elements[name]) continue;
-      form.elements[name].value = value;
-      form.elements[name].dispatchEvent(new Event("input", {bubbles: true}));
+      const field = form.elements[name];
+      if (!field) continue;
+      if (field.tagName === "SELECT") {
+        const values = [...field.options].map(option => option.value);
+        for (const [key, text] of value) if (!values.includes(key)) field.add(new Option(text, key));
+        for (const option of field.options) option.selected = value.some(([key]) => key === option.value);
+      } else field.value = value;
+      for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, {bubbles: true}));
     }
     place.remove();
   });
@@ -118,12 +131,11 @@ function offer(values) {
   form.before(place);
 }
 
-for (const key of Object.keys(sessionStorage)) {
-  if (key.startsWith(prefix) && key !== store && JSON.parse(sessionStorage[key]).sent) sessionStorage.removeItem(key);
-}
+const before = document.referrer && prefix + new URL(document.referrer).pathname;
+if (before !== store && JSON.parse(sessionStorage.getItem(before) || "{}").sent) sessionStorage.removeItem(before);
 if (form && (form.dataset.kept !== undefined || document.querySelector("[form=market_form][name=_save]"))) {
   const {values} = JSON.parse(sessionStorage.getItem(store) || '{"values": {}}');
-  const lost = Object.entries(values).some(([name, value]) => form.elements[name]?.value !== value);
+  const lost = Object.entries(values).some(([name, value]) => JSON.stringify(shown(form.elements[name])) !== JSON.stringify(value));
   if (lost && !form.querySelector(".errors, .errornote")) offer(values);
   else sessionStorage.removeItem(store);
   form.addEventListener("input", () => keep(false));

@@ -27,7 +27,9 @@ export class Chart {
     for (const line of this.lines) {
       if (!(line.outcome in prices)) continue;
       const y = MICRO / 1000 - Math.floor((prices[line.outcome] + 500) / 1000);
-      if (line.steps.at(-1)[1] !== y) line.steps.push([x, y]);
+      const last = line.steps.at(-1);
+      if (last[0] === x && line.steps.length > 1) last[1] = y;  // one step a second, however much is traded
+      else if (last[1] !== y) line.steps.push([x, y]);
     }
     this.draw();
   }

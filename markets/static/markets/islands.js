@@ -9,12 +9,16 @@ export async function load(url, options = {}) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
+const FOCUSABLE = "a[href], button, input, select, textarea, summary";
+
 export function place(page, wanted = () => true) {
   const placed = [];
   for (const fresh of page.querySelectorAll("[data-island]")) {
     const stale = document.getElementById(fresh.id);
-    if (!stale || !wanted(stale) || stale.isEqualNode(fresh)) continue;
+    if (!stale || !wanted(stale, fresh) || stale.isEqualNode(fresh)) continue;
+    const focused = [...stale.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
     stale.replaceWith(document.adoptNode(fresh));
+    if (focused >= 0) fresh.querySelectorAll(FOCUSABLE)[focused]?.focus({preventScroll: true});
     placed.push(fresh);
   }
   show();

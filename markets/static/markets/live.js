@@ -3,14 +3,14 @@
 // Without JavaScript a page is as old as its last load.
 
 import {Chart} from "./chart.js";
-import {credits, gain, micro, MICRO, percent, points} from "./format.js";
+import {credits, gain, micro, percent, points, worthOf} from "./format.js";
 import {load, place} from "./islands.js";
 import {clockTime, show} from "./times.js";
 
-const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, TAPE = 12;
+const PING_MS = 10_000, SILENCE_MS = 15_000, MOST_WAIT_MS = 30_000, ANNOUNCE_MS = 30_000, NEWS_MS = 60_000, HIDDEN_MS = 30_000, TAPE = 12;
 const root = document.querySelector("[data-live]"), pulse = document.querySelector("[data-pulse]");
 const one = root?.dataset.live === "market", islands = root?.dataset.islands?.split(" ");  // of a page whose rows come and go
-let socket = null, heardAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, latest = {}, saying = 0, spoken = {at: Date.now(), text: ""};
+let socket = null, heardAt = performance.timeOrigin, triedAt = 0, attempts = 0, timer = 0, chart = null, waiting = {}, latest = {}, saying = 0, spoken = {at: Date.now(), text: ""};
 
 const shown = id => one ? (root.dataset.market === String(id) ? root : null) : document.querySelector(`[data-market="${id}"]`);
 
@@ -20,7 +20,7 @@ function connect() {
   clearTimeout(timer);
   if (socket || document.hidden) return;
   const mine = socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/v1/stream`);
-  heardAt = Date.now();
+  triedAt = Date.now();
   mine.onopen = () => {
     follow();
     if ("me" in root.dataset) mine.send(JSON.stringify({id: 2, cmd: "subscribe", channel: "me"}));
@@ -45,24 +45,29 @@ function disconnect() {
   mine?.close();
 }
 
+function sleep() {  // what is shown from now on is not live until the page is looked at again
+  disconnect();
+  tell("away");
+}
+
 function retry(after) {
   disconnect();
   tell("away");
-  const wait = after ?? Math.min(MOST_WAIT_MS, 500 * 2 ** attempts++) * (0.5 + Math.random());
-  timer = setTimeout(connect, wait);
+  const wait = Math.min(MOST_WAIT_MS, 500 * 2 ** attempts++) * (0.5 + Math.random());
+  timer = setTimeout(connect, after ?? wait);
 }
 
 setInterval(() => {  // the watchdog: a silent network is not a live one
   if (!socket) return;
-  if (Date.now() - heardAt > SILENCE_MS) retry(0);
+  if (Date.now() - Math.max(heardAt, triedAt) > SILENCE_MS) retry(0);
   else if (socket.readyState === WebSocket.OPEN) socket.send('{"cmd":"ping"}');
 }, PING_MS);
 
 function tell(state) {
-  const asOf = `${pulse.dataset.asOf} ${clockTime(heardAt || Date.now())}`;
+  const asOf = `${pulse.dataset.asOf} ${clockTime(heardAt)}`;
   pulse.hidden = false;
   pulse.className = `pulse ${state}`;
-  pulse.textContent = state === "live" ? pulse.dataset.now : attempts > 3 ? asOf : pulse.dataset.away;
+  pulse.textContent = state === "live" ? pulse.dataset.now : Date.now() - heardAt > 2 * SILENCE_MS ? asOf : pulse.dataset.away;
 }
 
 // --- what is heard ---
@@ -89,7 +94,10 @@ function hearMarket(message) {
 }
 
 function hearMine(message) {
-  if (message.balance !== undefined) document.getElementById("balance").textContent = credits(micro(message.balance));
+  if (message.balance !== undefined) {
+    for (const place of document.querySelectorAll("#balance, [data-balance]")) place.textContent = credits(micro(message.balance));
+    for (const button of document.querySelectorAll("[data-max]")) button.dataset.max = message.balance;
+  }
   if (islands && ["fill", "balance"].includes(message.type)) redraw(root);
   if (message.type === "fill" && String(message.market_id) === root.dataset.market) {
     chart?.dot(message.trade.outcome_id, micro(message.trade.price_after));
@@ -148,7 +156,7 @@ function move(element, prices, traded) {
   for (const total of element.querySelectorAll("[data-total-gain]")) showGain(total, rows + Number(total.dataset.totalGain));
 }
 
-const worth = ({dataset}, price) => Number(BigInt(micro(dataset.shares)) * BigInt(price) / BigInt(MICRO));
+const worth = ({dataset}, price) => worthOf(micro(dataset.shares), price);
 
 function showGain(label, amount) {
   label.textContent = gain(amount);
@@ -203,7 +211,7 @@ function redraw(element, ids) {
     try {
       const page = await load(location.href, {headers: {Accept: "text/html"}});
       const seqs = Object.fromEntries([...page.querySelectorAll("[data-market]")].map(({dataset}) => [dataset.market, dataset.seq]));
-      place(page, island => wanted.has(island.id) && !(island.id === "panel" && inUse(island)));
+      place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)));
       for (const trade of Object.values(latest)) if (trade.seq > Number(seqs[trade.market_id])) queue(trade);  // it came while this page was drawn
       document.title = page.title;
       if (one) {
@@ -215,7 +223,9 @@ function redraw(element, ids) {
   }, 50 + Math.random() * 200);
 }
 
-const inUse = panel => panel.contains(document.activeElement) || [...panel.querySelectorAll("input[inputmode]")].some(input => input.value);
+// What is typed stays; where nothing is, a market that nobody can trade in says so also to who was about to type.
+const inUse = (panel, fresh) => [...panel.querySelectorAll("input[inputmode]")].some(input => input.value)
+  || (panel.contains(document.activeElement) && fresh.querySelector("#order"));
 
 function begin() {
   const figure = document.getElementById("chart");
@@ -239,8 +249,8 @@ if (root) {
     begin();
     spoken.text = toSay();
   } else setInterval(lookForNew, NEWS_MS);
-  document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(disconnect, 30_000)) : (clearTimeout(timer), connect()));
-  addEventListener("pagehide", disconnect);
+  document.addEventListener("visibilitychange", () => document.hidden ? (timer = setTimeout(sleep, HIDDEN_MS)) : (clearTimeout(timer), connect()));
+  addEventListener("pagehide", sleep);
   addEventListener("pageshow", ({persisted}) => { if (persisted) connect(); });
   addEventListener("online", () => { if (!socket) connect(); });
   connect();

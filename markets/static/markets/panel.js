@@ -1,5 +1,6 @@
 // Asks for a quote while somebody types, and trades without leaving the page. The server draws both (markets/web/pages/panel.py).
 
+import {micro, MICRO} from "./format.js";
 import {load, place} from "./islands.js";
 
 const FETCHED = {"X-Fetched": "1", Accept: "text/html"}, TYPING_MS = 200, REFRESH_MS = 1000, UNDO_MS = 10_000;
@@ -31,7 +32,10 @@ function later() {
 
 root.addEventListener("moved", () => {
   if (refreshing || !typed() || find("quote")?.querySelector("[name=sure]")) return;
-  refreshing = setTimeout(() => { refreshing = 0; ask(); }, REFRESH_MS);
+  refreshing = setTimeout(() => {
+    refreshing = 0;
+    if (!find("quote")?.querySelector("button:active")) ask();  // never under a finger
+  }, REFRESH_MS);
 });
 
 document.addEventListener("input", ({target}) => {
@@ -47,7 +51,7 @@ document.addEventListener("click", event => {
   if (step) {
     const amount = find("amount"), side = document.querySelector("[name=side]:checked")?.value, held = document.querySelector("[name=outcome]:checked").dataset.held;
     const most = side === "sell" ? held : step.dataset.max;
-    amount.value = "max" in step.dataset ? most : String(Number(amount.value || 0) + Number(step.dataset.add));
+    amount.value = "max" in step.dataset ? most : String((micro(amount.value.replaceAll(",", "").replace(/cr\s*$/, "")) || 0) / MICRO + Number(step.dataset.add));
     find("chance").value = "";
     later();
   } else if (choose && find("order")) {
@@ -62,7 +66,12 @@ document.addEventListener("click", event => {
 
 document.addEventListener("submit", async event => {
   const form = event.target;
-  if (form.id === "order") { event.preventDefault(); ask(); }
+  if (form.id === "order") {  // Enter shows what one gets; once more, and it is done
+    event.preventDefault();
+    clearTimeout(typing);
+    await ask();
+    document.querySelector("#place button")?.focus();
+  }
   if (form.id !== "place" && !("undo" in form.dataset)) return;
   event.preventDefault();
   if (placing) return;
@@ -73,6 +82,7 @@ document.addEventListener("submit", async event => {
     const placed = place(await load(form.action, {method: "POST", headers: FETCHED, body: new URLSearchParams(new FormData(form))}));
     begin();
     if (placed.some(island => island.id === "panel")) {
+      history.replaceState(null, "", location.pathname);  // the order in the address is done
       find("panel").focus({preventScroll: true});
       const undo = document.querySelector("[data-undo]");
       if (undo) setTimeout(() => undo.remove(), UNDO_MS);
@@ -80,6 +90,7 @@ document.addEventListener("submit", async event => {
   } catch {
     form.querySelector("button").disabled = false;  // the same order again is carried out once
     find("said").textContent = find("panel").dataset.failed;
+    setTimeout(ask);  // for a form that the server takes: one has signed in anew in another tab
   }
   placing = false;
 });

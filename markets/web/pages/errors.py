@@ -3,13 +3,16 @@
 import sys
 from typing import Final
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import render
+from django.urls import resolve
 from django.views import defaults
 from redis import RedisError
 
 from markets.domain.errors import Busy
+from markets.web.pages.trade import to_sign_in
 
 # Redis: it counts who tries to sign in, and without the count nobody may try
 _UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, RedisError)
@@ -38,7 +41,14 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    """Answer 403 for a form without its token: an old page, or no cookies."""
+    """Answer 403 for a form without its token: an old page, or no cookies.
+
+    The forms of the admin keep what was typed into them (static/markets/admin.js).
+    """
     if request.path.startswith("/api/"):  # asked in the event loop, and answered with a problem
         return HttpResponseForbidden()
-    return render(request, "403_csrf.html", status=403)
+    door = resolve(request.path_info)
+    if door.url_name == "trade" and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return to_sign_in(request, slug=door.kwargs["slug"])  # the session went with the cookies
+    again = request.get_full_path() if request.path.startswith("/admin/") else ""
+    return render(request, "403_csrf.html", {"again": again}, status=403)

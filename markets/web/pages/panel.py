@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_credits, to_micro, to_percent, to_text
 from markets.domain.errors import InsufficientShares, PriceOutOfRange, Refused
+from markets.domain.limits import ORDER_ID_LENGTH
 from markets.domain.orders import BUY, SELL, Order, Quote, check_open
 from markets.models import Market, Outcome
 from markets.selectors import portfolio
@@ -118,6 +119,12 @@ def is_fetched(request: HttpRequest) -> bool:
     return FETCHED in request.headers
 
 
+def typed(data: Mapping[str, str]) -> str:
+    """Return what was typed as a query, for who comes back to it."""
+    names = ("outcome", "side", "amount", "chance")
+    return urlencode({name: data[name].strip()[:40] for name in names if data.get(name)})
+
+
 def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
     """Return the panel with what somebody has typed, and with a quote if that is an order."""
     panel = _empty(request, market, data)
@@ -135,10 +142,21 @@ def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
 
 def _sentence(refusal: Exception, panel: Panel) -> str:
     if isinstance(refusal, PriceOutOfRange):
-        return _("That would take the price too far: try a smaller amount.")
+        return _("That would take the price too far: try a smaller amount.") + _most(panel)
     if isinstance(refusal, InsufficientShares):
         return _held(panel.chosen)
     return str(refusal)
+
+
+def _most(panel: Panel) -> str:
+    """Return how much can be spent on the outcome, if anything."""
+    end = MICRO - panel.market.price_floor
+    order = Order(outcome_id=panel.chosen.outcome.pk, side=BUY, target_price=end)
+    try:
+        most = trading.quote(market=panel.market, order=order, now=timezone.now()).cost
+    except Refused:
+        return ""
+    return _(" At most %(most)s can be spent here.") % {"most": to_credits(most)}
 
 
 def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
@@ -155,6 +173,7 @@ def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Pan
         closed = ""
     except Refused as refusal:
         closed = str(refusal)
+    order_id = data.get("order", "")[:ORDER_ID_LENGTH]
     return Panel(
         market=market,
         choices=choices,
@@ -163,7 +182,7 @@ def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Pan
         amount=data.get("amount", "").strip()[:40],
         chance=data.get("chance", "").strip()[:40],
         balance=portfolio.spendable(request.user) if signed_in else None,
-        order_id=data.get("order", "")[:100] or uuid4().hex,
+        order_id=order_id if order_id and order_id.isprintable() else uuid4().hex,
         closed=closed,
     )
 
@@ -198,8 +217,8 @@ def _from_opinion(panel: Panel) -> Order:
         sale = Order(outcome_id=chosen.outcome.pk, side=SELL, target_price=target)
         try:
             needed = trading.quote(market=panel.market, order=sale, now=timezone.now()).shares
-        except InsufficientShares:
-            needed = chosen.held
+        except InsufficientShares:  # more than anybody holds
+            needed = chosen.held + 1
         if needed <= chosen.held:
             return sale
         return Order(outcome_id=chosen.outcome.pk, side=SELL, shares=chosen.held)

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -33,7 +34,10 @@ async def trade(request: HttpRequest, slug: str) -> HttpResponse:
 def _trade(request: HttpRequest, found: Market) -> HttpResponse:
     wanted = panel.of(request, found, request.POST)
     if wanted.balance is None:
-        return _to_sign_in(request, found, wanted)
+        return to_sign_in(request, slug=found.slug)
+    earlier = portfolio.trade_of_order(request.user, wanted.order_id)  # type: ignore[arg-type]
+    if earlier:  # a double click, or a page gone back to: look before the price is asked about
+        return _again(request, found, wanted, earlier)
     if wanted.order is None or wanted.problem:
         return _show(request, found, wanted)
     asked = _moved(request, wanted)
@@ -50,24 +54,26 @@ def _place(request: HttpRequest, found: Market, wanted: panel.Panel) -> HttpResp
         made, new = trading.place_trade(
             market_id=found.pk,
             trader=request.user,  # type: ignore[arg-type]  # signed in: there is a balance
-            order=_guarded(wanted.order, to_micro(request.POST["seen"])),
+            order=_guarded(wanted.order, _seen(request)),
             client_order_id=wanted.order_id,
             now=timezone.now(),
         )
     except SlippageExceeded:
         again = panel.of(request, find(found.slug), request.POST)
         return _show(request, found, replace(again, question=_now_it_is(again)))
-    except IdempotencyConflict:
-        return _show(request, found, _other_order(request, wanted))
+    except IdempotencyConflict:  # at the same moment
+        earlier = portfolio.trade_of_order(request.user, wanted.order_id)  # type: ignore[arg-type]
+        return _show(request, found, _other_order(wanted, earlier))
     except Refused as refusal:
         again = panel.of(request, find(found.slug), request.POST)
         return _show(request, found, replace(again, problem=again.problem or str(refusal)))
     return _placed(request, made, new=new)
 
 
-def _to_sign_in(request: HttpRequest, found: Market, wanted: panel.Panel) -> HttpResponse:
-    """The session has ended: the order is kept in the address to come back to."""
-    answer = redirect_to_login(f"{found.get_absolute_url()}?{wanted.query}#panel")
+def to_sign_in(request: HttpRequest, *, slug: str) -> HttpResponse:
+    """Lead somebody whose session has ended to sign in, and then back to the order."""
+    market = reverse("market", args=[slug])
+    answer = redirect_to_login(f"{market}?{panel.typed(request.POST)}#panel")
     if panel.is_fetched(request):
         return HttpResponse(status=204, headers={"X-Go": answer["Location"]})
     return answer
@@ -82,16 +88,22 @@ def _guarded(order: Order, seen: int) -> Order:
 
 def _moved(request: HttpRequest, wanted: panel.Panel) -> str:
     """Return a question if the price is not the one that was shown any more."""
-    quote = wanted.quote
+    quote, seen = wanted.quote, _seen(request)
     assert quote
-    try:
-        seen = to_micro(request.POST.get("seen", ""))
-        if not 0 < seen < MICRO:
-            raise ValueError("not a price")
-    except ValueError:
+    sent = [request.POST.get(name) for name in ("outcome", "side", "order")]
+    if not seen or sent != [str(wanted.chosen.outcome.pk), wanted.side, wanted.order_id]:
         return _("Look at the figures first, then press once more.")
     worse = quote.average_price - seen if wanted.buys else seen - quote.average_price
     return _now_it_is(wanted) if worse > panel.POINT else ""
+
+
+def _seen(request: HttpRequest) -> int:
+    """Return the average price that was shown, in millionths; 0 for none."""
+    try:
+        seen = to_micro(request.POST.get("seen", ""))
+    except ValueError:
+        return 0
+    return seen if 0 < seen < MICRO else 0
 
 
 def _now_it_is(wanted: panel.Panel) -> str:
@@ -103,9 +115,19 @@ def _now_it_is(wanted: panel.Panel) -> str:
     return _("It is %(price)s now. Sell anyway?") % price
 
 
-def _other_order(request: HttpRequest, wanted: panel.Panel) -> panel.Panel:
+def _again(
+    request: HttpRequest, found: Market, wanted: panel.Panel, earlier: Trade
+) -> HttpResponse:
+    """Tell what an order did that was carried out before, unless the form has another order now."""
+    if wanted.order and wanted.quote and not wanted.problem:
+        digest = _guarded(wanted.order, _seen(request)).digest(found.pk)
+        if digest != bytes(earlier.request_digest):
+            return _show(request, found, _other_order(wanted, earlier))
+    return _placed(request, earlier, new=False)
+
+
+def _other_order(wanted: panel.Panel, earlier: Trade | None) -> panel.Panel:
     """The id was used for another order: its answer was lost, or the form is an old one."""
-    earlier = portfolio.trade_of_order(request.user, wanted.order_id)  # type: ignore[arg-type]
     told = _told(earlier) if earlier else ""
     said = _("Your order before this one went through: %(told)s Press again to trade once more.")
     return replace(wanted, question=said % {"told": told}, order_id=uuid4().hex)
