@@ -1,5 +1,6 @@
 """Template filters for texts and amounts."""
 
+import re
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ register.filter("money", amounts.to_money)
 _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
     ["linkify", "table", "strikethrough"]
 )
+_LOUD = re.compile(r"(</?h)([12])(?=[\s>])", re.IGNORECASE)
 _TAGS = {
     "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "hr",
     "blockquote", "code", "pre", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th",
@@ -35,9 +37,8 @@ _TAGS = {
 def markdown(text: str) -> SafeString:
     """Return Markdown, with any HTML in it, as safe HTML: nh3 removes all tags but `_TAGS`."""
     html = _markdown.render(text)
-    for level in (2, 1):  # h1 and h2 belong to the page
-        html = html.replace(f"<h{level}>", f"<h{level + 2}>")
-        html = html.replace(f"</h{level}>", f"</h{level + 2}>")
+    # h1 and h2 belong to the page
+    html = _LOUD.sub(lambda found: f"{found[1]}{int(found[2]) + 2}", html)
     clean = nh3.clean(
         html,
         tags=_TAGS,

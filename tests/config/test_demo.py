@@ -88,11 +88,14 @@ class Demo:
         return self.process.returncode, rest
 
     def orphans(self):
-        return [
-            pid
-            for pid in self.family
-            if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-        ]
+        return [pid for pid in self.family if lives(pid)]
+
+
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def traded(client, wait=0):

@@ -137,7 +137,8 @@ async def test_no_script_of_a_text_reaches_a_page(client, make_market):
         for tag, attributes in tags.found:
             assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
             for name in ("href", "src", "action"):
-                assert (attributes.get(name) or "/").startswith(("/", "?", "#")), (tag, attributes)
+                address = (attributes.get(name) or "/").removeprefix("http://testserver")
+                assert address.startswith(("/", "?", "#")), (tag, attributes)
         policy = page.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
@@ -175,3 +176,22 @@ def test_markdown_with_stray_html_is_shown_as_meant(source, shown):
 )
 def test_a_price_reads_as_a_probability(price, text):
     assert to_percent(price) == text
+
+
+async def test_what_others_show_of_a_page_names_the_site_s_own_address(client, make_market):
+    """Whatever name the request came by: a shared link leads to where the site says that it is."""
+    await in_thread(make_market, category="Weather")
+    for path, canonical in (
+        ("/", "/"),
+        ("/?sort=newest", "/"),
+        ("/?category=weather&sort=newest", "/?category=weather"),
+        ("/markets/will-it-rain?outcome=1&amount=5", "/markets/will-it-rain"),
+    ):
+        page = (await client.get(path, headers={"Host": "localhost"})).text
+        assert f'<link rel="canonical" href="http://testserver{canonical}">' in page
+        for name in ("og:title", "og:type", "og:site_name", "og:description", "og:url"):
+            assert page.count(f'property="{name}"') == 1
+        assert "http://localhost" not in page
+        assert page.count('name="description"') == 1
+        assert page.count('name="theme-color"') == 2
+        assert 'rel="icon"' in page
