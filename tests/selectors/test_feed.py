@@ -131,7 +131,7 @@ def test_two_who_wait_for_a_market_are_told_in_the_order_of_its_log(make_market)
 def test_the_feed_can_be_of_some_kinds_only(make_market, bob):
     market = make_market()
     trade(bob, market, order(yes_no(market)[0]))
-    rename(market, "Other?")
+    rename(market, "Other?", reason="A better name.")
     assert read(types=["trade"])[0] == [(market.pk, 2)]
 
 

@@ -35,10 +35,11 @@ def make_market_that_is(status: str, name: str = "Will it rain?", **facts: Any) 
     return resolution.cancel_market(market_id=market.pk, actor=None, now=NOW)
 
 
-def rename(market: Market, *names: str) -> None:
-    """One edit after the other."""
+def rename(market: Market, *names: str, reason: str = "") -> None:
+    """One edit after the other. A market with trades needs a reason."""
+    ids: dict[str, Any] = {"market_id": market.pk, "actor": None, "now": NOW, "reason": reason}
     for name in names:
-        catalogue.edit_market(market_id=market.pk, actor=None, now=NOW, changes={"name": name})
+        catalogue.edit_market(changes={"name": name}, **ids)
 
 
 def edit_now(market: Market, *, reason: str = "", **changes: Any) -> None:
