@@ -8,6 +8,8 @@ from markets.web.accounts.views import SignUp
 from markets.web.api.root import api
 from markets.web.pages.errors import nothing_here
 
+handler403 = "markets.web.pages.errors.not_allowed"
+handler404 = "markets.web.pages.errors.not_found"
 handler429 = "markets.web.pages.errors.too_many"  # allauth looks it up here
 handler500 = "markets.web.pages.errors.server_error"
 

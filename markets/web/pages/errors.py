@@ -1,10 +1,12 @@
 """The pages for what went wrong."""
 
 import sys
-from typing import Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import render
 from django.urls import resolve
@@ -17,6 +19,27 @@ from markets.web.pages.trade import to_sign_in
 # Redis: it counts who tries to sign in, and without the count nobody may try
 _UNAVAILABLE: Final = (OperationalError, InterfaceError, Busy, RedisError)
 WAIT_SECONDS: Final = 60  # the window of every limit that answers 429
+
+
+def lets_go(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Give the connection back that an error's page has read with.
+
+    Django draws these pages in a thread of which it knows nothing afterwards: the connection would
+    stay with the thread, and twenty of them are all that a process has.
+    """
+
+    @wraps(page)
+    def draw(*args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return page(*args, **kwargs)
+        finally:
+            connection.close()
+
+    return draw
+
+
+not_found = lets_go(defaults.page_not_found)
+not_allowed = lets_go(defaults.permission_denied)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
