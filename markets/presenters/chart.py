@@ -92,6 +92,9 @@ def step_path(prices: Sequence[int], seconds: int) -> str:
     return "".join(steps) + f"H{seconds}"
 
 
+NOW: Final = "{now}"  # in a line's words, for the module that lets the line grow
+
+
 class Line(NamedTuple):
     """One outcome's, as a page draws it. `number` chooses the colour, 1 to 5."""
 
@@ -101,6 +104,12 @@ class Line(NamedTuple):
     path: str
     first: str  # what the chart shows at its beginning, such as `38%`
     last: str
+
+    @property
+    def words(self) -> str:
+        """Return such as `Yes, 38% to {now}`."""
+        facts = {"outcome": self.label, "first": self.first, "last": NOW}
+        return _("%(outcome)s, %(first)s to %(last)s") % facts
 
 
 class Chart(NamedTuple):
@@ -136,11 +145,7 @@ class Chart(NamedTuple):
     @property
     def in_words(self) -> str:
         """Return such as `Yes, 38% to 46%`."""
-        return "; ".join(
-            _("%(outcome)s, %(first)s to %(last)s")
-            % {"outcome": line.label, "first": line.first, "last": line.last}
-            for line in self.lines
-        )
+        return "; ".join(line.words.replace(NOW, line.last) for line in self.lines)
 
 
 TABLE_ROWS: Final = 12

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
 
 from markets.domain.amounts import MICRO, to_credits, to_percent
 from markets.domain.text import OutcomeDraft
@@ -375,3 +377,30 @@ def test_nonsense_is_answered_while_one_types_and_stays(server, market, bob, pag
         assert page.get_by_label("Spend").input_value() == text
         assert not buy(page).count()
     picture(page, "nonsense")
+
+
+def test_max_is_what_one_has_or_all_that_the_market_takes(server, make_market, page):
+    market = make_market(liquidity=20 * MICRO)
+    trader = person("tess")
+    sign_in_by_hand(page, server, "tess", to=market.get_absolute_url())
+    page.get_by_role("button", name="Max").click()
+    page.get_by_role("button", name="Buy Yes for").wait_for()
+    assert 0 < float(page.get_by_label("Spend").input_value()) < 1000  # what one has
+    assert not page.get_by_role("alert").is_visible()
+    assert trader.trades.count() == 0
+
+
+def test_the_picture_of_a_chart_is_told_as_it_is_now(server, make_market, page, bob):
+    market = make_market()
+    page.goto(f"{server.url}{market.get_absolute_url()}")
+    page.locator(".pulse.live").wait_for(state="attached")
+    assert page.get_by_role("img", name="Yes, 50% to 50%").count() == 1
+    yes = factory.yes_no(market)[0]
+    factory.trade(bob, market, factory.order(yes, amount=50 * MICRO), now=timezone.now())
+    price = page.locator(".number.large b")
+    expect(price).not_to_have_text("50%")
+    expect(page.locator("#chart svg")).to_have_attribute(
+        "aria-label", re.compile(f"to {re.escape(price.inner_text())}$")
+    )
+    page.get_by_text("As a table").click()
+    expect(page.locator("#chart-table tbody tr").first).to_contain_text(price.inner_text())

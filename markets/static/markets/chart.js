@@ -1,6 +1,6 @@
 // Makes the server's chart live: the lines grow as prices move, the view slides, and a crosshair tells the time and all prices.
 
-import {MICRO, tenths} from "./format.js";
+import {MICRO, percent, tenths} from "./format.js";
 import {shortTime} from "./times.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -26,11 +26,13 @@ export class Chart {
     const x = this.now();
     for (const line of this.lines) {
       if (!(line.outcome in prices)) continue;
+      line.now = percent(prices[line.outcome]);
       const y = MICRO / 1000 - Math.floor((prices[line.outcome] + 500) / 1000);
       const last = line.steps.at(-1);
       if (last[0] === x && line.steps.length > 1) last[1] = y;  // one step a second, however much is traded
       else if (last[1] !== y) line.steps.push([x, y]);
     }
+    this.svg.setAttribute("aria-label", this.lines.map(({path, now}) => path.dataset.words.replace("{now}", now)).join("; "));
     this.draw();
   }
 

@@ -130,6 +130,7 @@ function flush() {
     if (!one) continue;
     chart?.move(prices);
     write("[data-volume]", credits(micro(trade.volume)));
+    if (root.querySelector("[data-traders]").textContent !== String(trade.trader_count)) redraw(root, ["head"]);  // "1 trader" becomes "2 traders"
     write("[data-traders]", trade.trader_count);
     announce();
     root.dispatchEvent(new CustomEvent("moved"));
@@ -251,6 +252,7 @@ async function lookForNew() {
   fresh.querySelector("[data-count]").textContent = news.length;
 }
 
+document.addEventListener("toggle", ({target}) => { if (one && target.open && target.querySelector("#chart-table")) redraw(root, ["chart-table"]); }, true);
 document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
 if (root) {

@@ -31,10 +31,10 @@ function later() {
 }
 
 root.addEventListener("moved", () => {
-  if (refreshing || !typed() || find("quote")?.querySelector("[name=sure]")) return;
+  if (refreshing || !typed()) return;
   refreshing = setTimeout(() => {
     refreshing = 0;
-    if (!find("quote")?.querySelector("button:active")) ask();  // never under a finger
+    if (!find("quote")?.querySelector("[name=sure], button:active")) ask();  // never a question that waits, nor under a finger
   }, REFRESH_MS);
 });
 
@@ -49,8 +49,8 @@ document.addEventListener("input", ({target}) => {
 document.addEventListener("click", event => {
   const step = event.target.closest("[data-add], [data-max]"), choose = event.target.closest("[data-choose]");
   if (step) {
-    const amount = find("amount"), side = document.querySelector("[name=side]:checked")?.value, held = document.querySelector("[name=outcome]:checked").dataset.held;
-    const most = side === "sell" ? held : step.dataset.max;
+    const amount = find("amount"), side = document.querySelector("[name=side]:checked")?.value, {held, most: here} = document.querySelector("[name=outcome]:checked").dataset;
+    const most = side === "sell" ? held : String(Math.floor(100 * Math.min(step.dataset.max, here)) / 100);  // the balance, or all that the market takes
     amount.value = "max" in step.dataset ? most : String((micro(amount.value.replaceAll(",", "").replace(/cr\s*$/, "")) || 0) / MICRO + Number(step.dataset.add));
     find("chance").value = "";
     later();
@@ -90,6 +90,7 @@ document.addEventListener("submit", async event => {
     if (placed.some(island => island.id === "panel")) {
       history.replaceState(null, "", location.pathname);  // the order in the address is done
       find("panel").focus({preventScroll: true});
+      find("said").scrollIntoView({block: "nearest"});
       const undo = document.querySelector("[data-undo]");
       if (undo) setTimeout(() => undo.remove(), UNDO_MS);
     }
@@ -106,3 +107,6 @@ function begin() {  // buttons that need JavaScript
 }
 
 begin();
+
+const bar = document.querySelector(".bar");  // the way to the panel is not needed where the panel is seen
+if (bar) new IntersectionObserver(([{isIntersecting}]) => { bar.hidden = isIntersecting; }, {rootMargin: "0px 0px -40% 0px"}).observe(root.querySelector(".at-panel"));

@@ -33,7 +33,7 @@ class SignUpForm(stock.SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         name, email = self.fields["username"], self.fields["email"]
         name.label = _("Name")
-        name.help_text = _("Everybody sees it beside your trades. You can change it later.")
+        name.help_text = _("The name that you go by here. You can change it later.")
         name.widget.attrs |= {"maxlength": USERNAME_LENGTH, "autocapitalize": "none"}
         email.label = _("E-mail (optional)")
         email.help_text = _("Without one, a forgotten password cannot be reset.")

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_credits, to_micro, to_percent, to_text
+from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_credits, to_micro, to_percent
 from markets.domain.errors import InsufficientShares, PriceOutOfRange, Refused
 from markets.domain.limits import ORDER_ID_LENGTH
 from markets.domain.orders import BUY, SELL, Order, Quote, check_open
@@ -33,11 +33,15 @@ _NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,6})?", re.ASCII)
 
 
 class Choice(NamedTuple):
-    """An outcome, its price in millionths, and how many micro-shares the viewer holds."""
+    """An outcome, its price in millionths, and how many micro-shares the viewer holds.
+
+    `most` micro-credits can be spent on it before its price is as high as a trade may take it.
+    """
 
     outcome: Outcome
     price: int
     held: int
+    most: int
 
 
 class Mistake(Exception):
@@ -97,11 +101,6 @@ class Panel:
         return urlencode({name: value for name, value in facts.items() if value})
 
     @property
-    def max_amount(self) -> str:
-        """Return all credits of a buyer, or all shares of a seller."""
-        return to_text(self.chosen.held if self.side == SELL else self.balance or 0)
-
-    @property
     def holds_any(self) -> bool:
         return any(choice.held for choice in self.choices)
 
@@ -142,28 +141,34 @@ def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
 
 def _sentence(refusal: Exception, panel: Panel) -> str:
     if isinstance(refusal, PriceOutOfRange):
-        return _("That would take the price too far: try a smaller amount.") + _most(panel)
+        said = _("That would take the price too far: try a smaller amount.")
+        facts = {"most": to_credits(panel.chosen.most)}
+        return (
+            said + _(" At most %(most)s can be spent here.") % facts if panel.chosen.most else said
+        )
     if isinstance(refusal, InsufficientShares):
         return _held(panel.chosen)
     return str(refusal)
 
 
-def _most(panel: Panel) -> str:
-    """Return how much can be spent on the outcome, if anything."""
-    end = MICRO - panel.market.price_floor
-    order = Order(outcome_id=panel.chosen.outcome.pk, side=BUY, target_price=end)
+def _most(market: Market, outcome: Outcome) -> int:
+    """Return the most that can be spent on the outcome now, in micro-credits."""
+    end = MICRO - market.price_floor
+    order = Order(outcome_id=outcome.pk, side=BUY, target_price=end)
     try:
-        most = trading.quote(market=panel.market, order=order, now=timezone.now()).cost
+        return trading.quote(market=market, order=order, now=timezone.now()).cost
     except Refused:
-        return ""
-    return _(" At most %(most)s can be spent here.") % {"most": to_credits(most)}
+        return 0
 
 
 def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
     signed_in = request.user.is_authenticated
     here = portfolio.in_market(request.user, market)
     held = {p.outcome_id: p.shares for p in here.positions} if here else {}
-    choices = [Choice(o, price, held.get(o.pk, 0)) for o, price in market.priced()]
+    choices = [
+        Choice(outcome, price, held.get(outcome.pk, 0), _most(market, outcome))
+        for outcome, price in market.priced()
+    ]
     wanted = data.get("outcome", "")
     chosen = next((c for c in choices if str(c.outcome.pk) == wanted), None)
     if chosen is None:
