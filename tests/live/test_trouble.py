@@ -36,7 +36,7 @@ async def test_a_private_stream_resumes_where_it_was(server, bob, alice):
 
     async with listening(url, **bearer(key)) as stream:
         _, kind, first = await stream.next()
-        assert (kind, first["username"], first["balance"]) == ("snapshot", "bob", "0")
+        assert (kind, first["username"], first["balance"]) == ("snapshot", "bob", "1000")
         await grant("One")
         heard = [await stream.next() for _ in range(2)]
         assert [data["note"] for _, _, data in heard] == ["Starting grant", "One"]

@@ -132,7 +132,7 @@ def test_what_is_approved_is_what_was_read(closed, alice, carol):
     propose(closed, alice)
     closed.refresh_from_db()
     read = closed.seq
-    edit_now(closed, name="Will it snow?")
+    edit_now(closed, name="Will it snow?", reason="A better name.")
     with pytest.raises(PreviewOutdated):
         approve(closed, carol, expected_seq=read)
     approve(closed, carol)
