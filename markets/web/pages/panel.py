@@ -84,6 +84,12 @@ class Panel:
         return self.quote.after[self.quote.index]
 
     @property
+    def total(self) -> int:
+        """Return what the button names: credits of a purchase, shares of a sale (millionths)."""
+        assert self.quote
+        return self.quote.cost if self.buys else self.quote.shares
+
+    @property
     def profit(self) -> int:
         """Return what a purchase earns if it is right, in micro-credits."""
         assert self.quote

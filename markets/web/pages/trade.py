@@ -54,7 +54,7 @@ def _place(request: HttpRequest, found: Market, wanted: panel.Panel) -> HttpResp
         made, new = trading.place_trade(
             market_id=found.pk,
             trader=request.user,  # type: ignore[arg-type]  # signed in: there is a balance
-            order=_guarded(wanted.order, _seen(request)),
+            order=_guarded(wanted.order, request),
             client_order_id=wanted.order_id,
             now=timezone.now(),
         )
@@ -79,11 +79,16 @@ def to_sign_in(request: HttpRequest, *, slug: str) -> HttpResponse:
     return answer
 
 
-def _guarded(order: Order, seen: int) -> Order:
-    """Return the order with the guard of a point around the average price that was shown."""
-    if order.side == BUY:
-        return replace(order, max_price=seen + panel.POINT)
-    return replace(order, min_price=max(1, seen - panel.POINT))
+def _guarded(order: Order, request: HttpRequest) -> Order:
+    """Return the order with guards: a point around the average price that was shown, and the cost.
+
+    An order to a chance is worth more when the price has moved away: what was shown is its limit.
+    """
+    seen = _seen(request)
+    if order.side == SELL:
+        return replace(order, min_price=max(1, seen - panel.POINT))
+    most = _most(request) if order.target_price else None
+    return replace(order, max_price=seen + panel.POINT, max_cost=most)
 
 
 def _moved(request: HttpRequest, wanted: panel.Panel) -> str:
@@ -94,7 +99,17 @@ def _moved(request: HttpRequest, wanted: panel.Panel) -> str:
     if not seen or sent != [str(wanted.chosen.outcome.pk), wanted.side, wanted.order_id]:
         return _("Look at the figures first, then press once more.")
     worse = quote.average_price - seen if wanted.buys else seen - quote.average_price
-    return _now_it_is(wanted) if worse > panel.POINT else ""
+    larger = bool(wanted.chance) and wanted.total > _most(request)
+    return _now_it_is(wanted) if worse > panel.POINT or larger else ""
+
+
+def _most(request: HttpRequest) -> int:
+    """Return the total that the button named, and a hundredth more for the price's trembling."""
+    try:
+        total = to_micro(request.POST.get("total", ""))
+    except ValueError:
+        return 1
+    return max(1, total + total // 100)
 
 
 def _seen(request: HttpRequest) -> int:
@@ -120,7 +135,7 @@ def _again(
 ) -> HttpResponse:
     """Tell what an order did that was carried out before, unless the form has another order now."""
     if wanted.order and wanted.quote and not wanted.problem:
-        digest = _guarded(wanted.order, _seen(request)).digest(found.pk)
+        digest = _guarded(wanted.order, request).digest(found.pk)
         if digest != bytes(earlier.request_digest):
             return _show(request, found, _other_order(wanted, earlier))
     return _placed(request, earlier, new=False)

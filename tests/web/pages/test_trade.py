@@ -566,3 +566,16 @@ async def test_an_edit_of_a_label_does_not_break_an_open_form(trader, market):
     )
     answer = await press(trader, form)
     assert answer.status_code == 302
+
+
+async def test_an_opinion_never_spends_more_than_its_button_said(trader):
+    """The price moves away while a question stands: the same chance would take more credits."""
+    form = button(await quoted(trader, chance="75"))
+    await in_thread(others_buy, 8, "No")
+    asked = await press(trader, {**form, "sure": "1"})
+    assert "now. Buy anyway?" in said(asked)
+    assert not await in_thread(trades)
+    placed = await press(trader, button(asked))
+    assert placed.status_code == 302, words(placed)
+    (trade,) = await in_thread(trades)
+    assert to_credits(trade.cost) in words(asked)
