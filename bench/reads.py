@@ -141,7 +141,7 @@ def fetch(url: str, *asked: str) -> tuple[list[tuple[str, str]], bytes]:
 
 
 def scene() -> tuple[list[int], str, str]:
-    """Markets such as people make, a key that reads, and the address of a market's page."""
+    """Make 200 markets and a key. Return the markets' ids, the key, and the path of one page."""
     from django.contrib.auth import get_user_model
     from django.utils import timezone
 

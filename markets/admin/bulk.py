@@ -145,8 +145,7 @@ class BulkPage(ConfirmedPage):
         done = getattr(self, "done", None)
         if done is not None and (done.state != Job.State.DONE or done.failures):
             return reverse("admin:markets_job_change", args=[done.pk])
-        listed = self.request.session.get(_LIST)
-        return listed or reverse("admin:markets_market_changelist")
+        return self.request.session.get(_LIST) or reverse("admin:markets_market_changelist")
 
 
 def described(parameters: dict[str, Any]) -> list[tuple[str, str]]:
@@ -171,7 +170,7 @@ def summary(job: Job) -> str:
     return f"Markets: {', '.join(parts)}."
 
 
-def listed(markets: list[dict[str, Any]]) -> str:
+def named(markets: list[dict[str, Any]]) -> str:
     return "\n".join(f"{one['name']}: {one['why']}" for one in markets[:100]) or "Nothing"
 
 
@@ -283,8 +282,8 @@ class JobAdmin(WorkAdmin):
 
     @admin.display(description="What failed, and why")
     def failed(self, job: Job) -> str:
-        return listed(job.failures)
+        return named(job.failures)
 
     @admin.display(description="What was skipped, and why")
     def left_out(self, job: Job) -> str:
-        return listed(job.skips)
+        return named(job.skips)

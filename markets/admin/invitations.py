@@ -46,6 +46,10 @@ class InvitePage(ConfirmedPage):
 
     permission = Permission.INVITE_PEOPLE
     title = "Invite people"
+    verb = "Make the links"
+    warning = "Copy the links now. They are shown this once and are not stored."
+    label = "Links, one for each person"
+    taken = "I have copied them"
     path = "invite"
     form_class = InviteForm
     template_name = "admin/invite.html"
@@ -64,7 +68,7 @@ class InvitePage(ConfirmedPage):
             return self.refuse(form, refusal)
         page = f"{settings.BASE_URL}{reverse('account_signup')}"
         links = [f"{page}?{urlencode({'invitation': code})}" for code in codes]
-        return self.show(form, links="\n".join(links), rows=min(len(links), 12))
+        return self.show(form, secret="\n".join(links), rows=min(len(links), 12))
 
 
 @admin.register(Invitation)

@@ -249,6 +249,10 @@ class IssueKeyPage(PersonPage):
 
     permission = Permission.MANAGE_KEYS
     title = "Issue an API key"
+    verb = "Issue the key"
+    warning = "Copy the key now. It is shown this once and is not stored."
+    label = "The key"
+    taken = "I have copied it"
     form_class = KeyForm
     template_name = "admin/people/issue_key.html"
 

@@ -166,7 +166,7 @@ def _two_people() -> bool:
 
 
 def proposed(proposal: Proposal, market: Market, viewer: Any) -> str:
-    """Return what is proposed, by whom and when, and why the viewer cannot approve it now."""
+    """Return the proposed answer, its proposer and times, and why the viewer cannot approve it."""
     labels = {outcome.pk: outcome.label for outcome in market.outcomes.all()}
     weights = proposals.weights_of(proposal).items()
     pays = (labels.get(pk, "?") + (f" {to_text(w)}" if w < MICRO else "") for pk, w in weights)

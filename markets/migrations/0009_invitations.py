@@ -1,4 +1,4 @@
-"""Invitations to sign up. (django-allauth has migrations of its own.)"""
+"""Add the table of invitations. The tables of accounts come with django-allauth itself."""
 
 import django.db.models.deletion
 from django.conf import settings

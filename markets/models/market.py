@@ -182,6 +182,16 @@ class Market(models.Model):
         prior, sold = [o.probability for o in outcomes], [o.shares for o in outcomes]
         return list(zip(outcomes, Book(prior, sold, self.liquidity).prices(), strict=True))
 
+    def shown(self, most: int) -> list[tuple[Outcome, int]]:
+        """Return the outcomes that stand for the market, at most `most`, each with its price.
+
+        Of two the first, since the other is its mirror image; of many the likeliest.
+        """
+        priced = self.priced()
+        if len(priced) == 2:
+            return priced[:1]
+        return sorted(priced, key=lambda pair: -pair[1])[:most]
+
     def leader(self) -> tuple[Outcome, int]:
         """Return the outcome with the highest price, and the price."""
         return max(self.priced(), key=lambda pair: pair[1])

@@ -107,7 +107,7 @@ class Line(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Return such as `Yes, 38% to {now}`."""
+        """Return the line in words, with a place for its last value: `Yes, 38% to {now}`."""
         facts = {"outcome": self.label, "first": self.first, "last": NOW}
         return _("%(outcome)s, %(first)s to %(last)s") % facts
 
@@ -144,7 +144,7 @@ class Chart(NamedTuple):
 
     @property
     def in_words(self) -> str:
-        """Return such as `Yes, 38% to 46%`."""
+        """Return all lines in words, for screen readers: `Yes, 38% to 46%`."""
         return "; ".join(line.words.replace(NOW, line.last) for line in self.lines)
 
 

@@ -45,11 +45,7 @@ def market_series(market: Market, *, wanted: str, now: datetime) -> Series:
     opened = min(market.open_at or market.created_at, end - timedelta(minutes=1))
     span = RANGES[name]
     start = opened if span is None else max(opened, end - span)
-    priced = market.priced()
-    if len(priced) == 2:
-        shown = priced[:1]  # the other is its mirror image
-    else:
-        shown = sorted(priced, key=lambda pair: -pair[1])[:MOST_LINES]
+    shown = market.shown(MOST_LINES)
     step = (end - start) / (POINTS - 1)
     moments = [start + step * i for i in range(POINTS - 1)]
     hourly = step.total_seconds() >= Candle.Period.HOUR / 4

@@ -124,16 +124,17 @@ def in_markets(
     user: AbstractBaseUser | AnonymousUser, markets: Iterable[Market]
 ) -> dict[int, Held]:
     """Return what a trader holds and held, by market id."""
-    status = {market.pk: market.status for market in markets}
-    found = Position.objects.filter(trader_id=user.pk, market__in=status).select_related("outcome")
+    by_id = {market.pk: market for market in markets}
+    found = Position.objects.filter(trader_id=user.pk, market__in=by_id).select_related("outcome")
     grouped = defaultdict[int, list[Position]](list)
     for position in found.order_by("outcome__position"):
+        position.market = by_id[position.market_id]  # with what the caller has loaded of it
         grouped[position.market_id].append(position)
     held = {}
     for pk, positions in grouped.items():
         cost = sum(position.net_cost for position in positions)
         paid = sum(position.payout for position in positions)
-        if status[pk] == Status.CANCELLED:
+        if by_id[pk].status == Status.CANCELLED:
             paid = max(0, cost)  # the refund
         held[pk] = Held([position for position in positions if position.shares], paid, cost)
     return held

@@ -1,6 +1,5 @@
 """Make invitations, use each once, revoke them."""
 
-import hashlib
 import secrets
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from markets.domain.errors import Invalid, InvitationRefused
 from markets.infra.database import busy_when_locked
 from markets.models import Invitation
+from markets.services.keys import digest
 
 MOST: Final = 100  # made at once
 NOTE_LENGTH: Final = 120
@@ -40,11 +40,6 @@ def make_invitations(
         for code in codes
     )
     return codes
-
-
-def digest(code: str) -> bytes:
-    """Return the stored hash, unsalted: a code has 128 random bits."""
-    return hashlib.sha256(code.encode()).digest()
 
 
 def check_invitation(*, code: str, now: datetime) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
@@ -23,8 +22,8 @@ from markets.domain.errors import (
     Unauthenticated,
 )
 from markets.domain.limits import MOST_KEYS
-from markets.infra.database import busy_when_locked
 from markets.models import ApiKey, Scope
+from markets.services.locks import lock_people
 
 _KEY: Final = re.compile(r"bw_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
 
@@ -63,7 +62,7 @@ def issue_key(
     secret = f"bw_{prefix}_{secrets.token_urlsafe(32)}"
     name = text.line("name", name, most=80)
     with transaction.atomic():
-        _lock(user)  # so that two at once are counted
+        lock_people(user.pk)  # so that two at once are counted
         if ApiKey.objects.filter(user_id=user.pk, prefix=prefix).exists():
             raise AlreadyDone
         if ApiKey.objects.live(now).filter(user_id=user.pk).count() >= MOST_KEYS:
@@ -80,14 +79,8 @@ def issue_key(
     return key, secret
 
 
-def _lock(user: AbstractBaseUser) -> None:
-    with busy_when_locked():
-        people = get_user_model()._default_manager.select_for_update(no_key=True)
-        people.filter(pk=user.pk).values_list("pk").first()
-
-
 def digest(secret: str) -> bytes:
-    """Return the stored hash, unsalted: a key has 256 random bits."""
+    """Return the stored hash of a random key or code, which needs no salt."""
     return hashlib.sha256(secret.encode()).digest()
 
 

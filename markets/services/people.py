@@ -14,12 +14,12 @@ from django.db import transaction
 
 from markets import events
 from markets.domain import text
-from markets.domain.errors import Forbidden, Invalid, NotFound
+from markets.domain.errors import Forbidden, Invalid
 from markets.domain.limits import REASON_LENGTH
 from markets.domain.permissions import outranks
-from markets.infra.database import busy_when_locked
 from markets.models import ApiKey
 from markets.services import keys
+from markets.services.locks import lock_people
 
 
 def suspend_user(*, user_id: int, actor: AbstractBaseUser, reason: str, now: datetime) -> Any:
@@ -60,7 +60,7 @@ def _set_active(
 ) -> Any:
     """Change the state under the locks of both people: two who suspend each other take turns."""
     reason = text.line("reason", reason, most=REASON_LENGTH)
-    people = _locked(user_id, actor.pk)
+    people = lock_people(user_id, actor.pk)
     user = people[user_id]
     check_active(user, active, actor=people[actor.pk])
     user.is_active = active
@@ -83,7 +83,7 @@ def check_rights(*, user_id: int, actor: Any, staff: bool, superuser: bool) -> N
     Nobody takes their own, and who takes another's still has theirs under the locks of both people
     (two who take each other's take turns): the last superuser stays. Needs a transaction.
     """
-    people = _locked(user_id, actor.pk)
+    people = lock_people(user_id, actor.pk)
     user, actor = people[user_id], people[actor.pk]
     if not (actor.is_active and outranks(actor, user)):
         raise Forbidden("Only a superuser can do this to a member of staff.")
@@ -117,7 +117,7 @@ def issue_key_for(
     A second press of the button finds the name in use. Raise NotFound, Forbidden, Invalid, Busy.
     """
     with transaction.atomic(durable=True):
-        people = _locked(user_id, actor.pk)
+        people = lock_people(user_id, actor.pk)
         user = people[user_id]
         if user_id != actor.pk and not outranks(people[actor.pk], user):
             raise Forbidden("Only a superuser can issue a key for a member of staff.")
@@ -145,13 +145,3 @@ def record_change(user: Any, what: str, *, actor: AbstractBaseUser, now: datetim
         action_time=now,
         change_message=what,
     )
-
-
-def _locked(*user_ids: int) -> dict[int, Any]:
-    """Return the people by id, locked in the order of their ids. Raise NotFound, Busy."""
-    rows = get_user_model()._default_manager.select_for_update(no_key=True)  # trades go on
-    with busy_when_locked():
-        people = {user.pk: user for user in rows.filter(pk__in=user_ids).order_by("pk")}
-    if missing := set(user_ids) - set(people):
-        raise NotFound("user", min(missing))
-    return people

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from markets.domain import amounts
 from markets.models import Market, Position
+from markets.presenters.portfolio import figures
 
 register = template.Library()
 register.filter("percent", amounts.to_percent)
@@ -110,10 +111,9 @@ def label_in(outcome_id: int, market: Market) -> str:
 
 
 @register.filter
-def worth(position: Position, market: Market) -> int:
+def worth(position: Position) -> int:
     """Return micro-credits at the price of now."""
-    price = next(price for outcome, price in market.priced() if outcome.pk == position.outcome_id)
-    return position.shares * price // amounts.MICRO
+    return figures(position)["value"]
 
 
 @register.filter

@@ -13,7 +13,7 @@ from markets.domain.amounts import MICRO
 from markets.domain.errors import Forbidden, Invalid, NotFound, Refused, Unauthenticated
 from markets.infra.threads import in_thread
 from markets.models import ApiKey, Trade
-from markets.services import keys, people
+from markets.services import keys, locks, people
 from tests.support.clock import LATER, NOW
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import bearer, key_for, person
@@ -157,7 +157,7 @@ def test_a_suspension_holds_up_no_trade_and_a_trade_no_suspension(alice, bob, ma
 
     def hold():
         with transaction.atomic():
-            people._locked(bob.pk, alice.pk)
+            locks.lock_people(bob.pk, alice.pk)
             held.set()
             assert done.wait(10)
         connection.close()

@@ -137,7 +137,9 @@ class Loader:
 
 
 def people(now: datetime) -> tuple[dict[str, Any], datetime]:
-    """Return those who trade, by name, and when their past ends: now when they are new.
+    """Return the traders by name, and the moment at which their past ends.
+
+    That is `now` for new traders, and otherwise the moment at which an earlier start made them.
 
     None of them can sign in. Raise CommandError where some of the names belong to others.
     """

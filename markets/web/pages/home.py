@@ -71,18 +71,18 @@ def _home(request: HttpRequest) -> HttpResponse:
 
 
 def _cards(listed: list[Market]) -> list[Card]:
-    priced = {market.pk: market.priced() for market in listed}
-    pairs = [found for found in priced.values() if len(found) == 2]
-    sparks = charts.sparks([found[0][0] for found in pairs], now=timezone.now())
+    shown = {market.pk: market.shown(SHOWN) for market in listed}
+    alone = [pairs[0][0] for pairs in shown.values() if len(pairs) == 1]
+    sparks = charts.sparks(alone, now=timezone.now())
     cards = []
     for market in listed:
-        found = priced[market.pk]
-        if len(found) > 2:
-            shown = sorted(found, key=lambda pair: -pair[1])[:SHOWN]
-            cards.append(Card(market, shown, len(found) - SHOWN, None, 0))
+        pairs = shown[market.pk]
+        if len(pairs) > 1:
+            hidden = len(market.outcomes.all()) - SHOWN
+            cards.append(Card(market, pairs, hidden, None, 0))
             continue
-        outcome, price = found[0]
+        outcome, price = pairs[0]
         spark = sparks[outcome.pk]
         picture = sparkline([*spark.prices, price])
-        cards.append(Card(market, found[:1], 0, picture, price - spark.day_ago))
+        cards.append(Card(market, pairs, 0, picture, price - spark.day_ago))
     return cards

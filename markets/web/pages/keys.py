@@ -5,22 +5,19 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from markets.domain.errors import AlreadyDone, Invalid, NotFound, Refused
 from markets.domain.limits import MOST_KEYS
-from markets.infra.threads import in_thread
 from markets.models import ApiKey, Scope
 from markets.selectors import portfolio
 from markets.services import keys as services
-from markets.web.pages.portfolio import OwnRequest, one_page
+from markets.web.pages.own import OwnRequest, one_page, own
 
 ROWS: Final = 30
 SCOPES: Final = {
@@ -36,14 +33,9 @@ LIVES: Final = {  # days, by the choice of the form
 }
 
 
-async def keys(request: OwnRequest) -> HttpResponse:
-    return await in_thread(_keys, request)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@login_required
-def _keys(request: OwnRequest) -> HttpResponse:
+@own
+def keys(request: OwnRequest) -> HttpResponse:
     if request.method != "POST":
         return _show(request, wanted={"scopes": [Scope.READ], "life": "90"})
     wanted = {
@@ -107,13 +99,8 @@ def _state(key: ApiKey) -> str:
     return "expired" if key.expires_at and key.expires_at <= timezone.now() else "live"
 
 
-async def revoke(request: OwnRequest, key_id: int) -> HttpResponse:
-    return await in_thread(_revoke, request, key_id)
-
-
-@never_cache
-@login_required
-def _revoke(request: OwnRequest, key_id: int) -> HttpResponse:
+@own
+def revoke(request: OwnRequest, key_id: int) -> HttpResponse:
     if request.method != "POST":  # the address was typed, or gone back to
         return redirect("keys")
     try:

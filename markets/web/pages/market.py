@@ -14,7 +14,7 @@ from markets.domain.permissions import Permission, may
 from markets.infra.threads import in_thread
 from markets.models import Market
 from markets.presenters.chart import Chart, line_chart
-from markets.selectors import charts, history, markets, portfolio, settlement, timeline
+from markets.selectors import charts, history, markets, settlement, timeline
 from markets.services import proposals
 from markets.web import hot
 from markets.web.pages import panel
@@ -47,16 +47,13 @@ def find(slug: str, *, drafts: bool = False) -> Market:
 
 def page(request: HttpRequest, found: Market, shown: panel.Panel) -> HttpResponse:
     """Return the whole page of a market."""
-    now = timezone.now()
-    priced = found.priced()
-    first, price = priced[0] if len(priced) == 2 else found.leader()
-    ago = charts.day_ago([outcome for outcome, _ in priced], now=now)
+    first, price = found.shown(1)[0]
     context: dict[str, Any] = {
         "market": found,
         "panel": shown,
         "first": first,
         "price": price,
-        "change": price - ago[first.pk],
+        "change": price - charts.day_ago([first], now=timezone.now())[first.pk],
         "chart": _chart(found, request.GET.get("range", "")),
         "ranges": charts.RANGES,
         "tape": history.trades(found.pk).select_related("outcome")[:TAPE],
@@ -64,7 +61,7 @@ def page(request: HttpRequest, found: Market, shown: panel.Panel) -> HttpRespons
         "resolution": found.standing_resolution(),
         "cancelled": history.cancellation(found),
         "taken_back": history.taken_back(found),
-        "held": portfolio.in_market(request.user, found),
+        "held": shown.held,
         **_proposal(request, found),
     }
     return render(request, "markets/market.html", context)

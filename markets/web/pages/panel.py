@@ -33,15 +33,22 @@ _NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,6})?", re.ASCII)
 
 
 class Choice(NamedTuple):
-    """An outcome, its price in millionths, and how many micro-shares the viewer holds.
+    """An outcome, its price in millionths, and how many micro-shares the viewer holds."""
 
-    `most` micro-credits can be spent on it before its price is as high as a trade may take it.
-    """
-
+    market: Market
     outcome: Outcome
     price: int
     held: int
-    most: int
+
+    @property
+    def most(self) -> int:
+        """Return the most that can be spent on the outcome now, in micro-credits."""
+        end = MICRO - self.market.price_floor
+        order = Order(outcome_id=self.outcome.pk, side=BUY, target_price=end)
+        try:
+            return trading.quote(market=self.market, order=order, now=timezone.now()).cost
+        except Refused:
+            return 0
 
 
 class Mistake(Exception):
@@ -60,6 +67,7 @@ class Panel:
     chance: str
     balance: int | None
     order_id: str
+    held: portfolio.Held | None  # what the viewer has here
     closed: str = ""  # why nobody can trade now
     order: Order | None = None
     quote: Quote | None = None
@@ -148,37 +156,25 @@ def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
 def _sentence(refusal: Exception, panel: Panel) -> str:
     if isinstance(refusal, PriceOutOfRange):
         said = _("That would take the price too far: try a smaller amount.")
-        facts = {"most": to_credits(panel.chosen.most)}
-        return (
-            said + _(" At most %(most)s can be spent here.") % facts if panel.chosen.most else said
-        )
+        if most := panel.chosen.most:
+            said += _(" At most %(most)s can be spent here.") % {"most": to_credits(most)}
+        return said
     if isinstance(refusal, InsufficientShares):
         return _held(panel.chosen)
     return str(refusal)
 
 
-def _most(market: Market, outcome: Outcome) -> int:
-    """Return the most that can be spent on the outcome now, in micro-credits."""
-    end = MICRO - market.price_floor
-    order = Order(outcome_id=outcome.pk, side=BUY, target_price=end)
-    try:
-        return trading.quote(market=market, order=order, now=timezone.now()).cost
-    except Refused:
-        return 0
-
-
 def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
     signed_in = request.user.is_authenticated
-    here = portfolio.in_market(request.user, market)
-    held = {p.outcome_id: p.shares for p in here.positions} if here else {}
+    held = portfolio.in_market(request.user, market)
+    shares = {p.outcome_id: p.shares for p in held.positions} if held else {}
     choices = [
-        Choice(outcome, price, held.get(outcome.pk, 0), _most(market, outcome))
+        Choice(market, outcome, price, shares.get(outcome.pk, 0))
         for outcome, price in market.priced()
     ]
-    wanted = data.get("outcome", "")
-    chosen = next((c for c in choices if str(c.outcome.pk) == wanted), None)
-    if chosen is None:
-        chosen = choices[0] if len(choices) == 2 else max(choices, key=lambda c: c.price)
+    by_id = {str(choice.outcome.pk): choice for choice in choices}
+    first, _price = market.shown(1)[0]
+    chosen = by_id.get(data.get("outcome", ""), by_id[str(first.pk)])
     try:
         check_open(market.status, market.close_at, timezone.now())
         closed = ""
@@ -194,6 +190,7 @@ def _empty(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Pan
         chance=data.get("chance", "").strip()[:40],
         balance=portfolio.spendable(request.user) if signed_in else None,
         order_id=order_id if order_id and order_id.isprintable() else uuid4().hex,
+        held=held,
         closed=closed,
     )
 

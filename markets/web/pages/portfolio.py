@@ -2,36 +2,24 @@
 
 from typing import Any, Final, NamedTuple
 
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from markets.domain.errors import Invalid
 from markets.infra.database import one_snapshot
-from markets.infra.threads import in_thread
 from markets.models import Market, Position
 from markets.presenters.chart import money_chart
 from markets.presenters.export import Export, csv_chunks
 from markets.presenters.portfolio import figures, present_statement_row
 from markets.selectors import portfolio as selectors
-from markets.selectors.pages import M, Page, page
 from markets.selectors.portfolio import Held
 from markets.selectors.worth import worth_of
+from markets.web.pages.own import OwnRequest, one_page, own
 
 ROWS: Final = 30
 MOVEMENTS: Final = 50
-
-
-class OwnRequest(HttpRequest):
-    """Of somebody who is signed in."""
-
-    user: User
 
 
 class Row(NamedTuple):
@@ -50,13 +38,8 @@ class SettledRow(NamedTuple):
 
 
 @require_safe
-async def portfolio(request: OwnRequest) -> HttpResponse:
-    return await in_thread(_portfolio, request)
-
-
-@never_cache
-@login_required
-def _portfolio(request: OwnRequest) -> HttpResponse:
+@own
+def portfolio(request: OwnRequest) -> HttpResponse:
     listed = _settled if request.GET.get("show") == "settled" else _open
     with one_snapshot():  # so that the rows add up to the figures above them
         worth, rows = worth_of(request.user, now=timezone.now()), listed(request)
@@ -97,21 +80,9 @@ def _settled(request: OwnRequest) -> dict[str, Any]:
     return {"show": "settled", "rows": rows, "next": listed.next, "in_rows": 0}
 
 
-def one_page(request: OwnRequest, rows: QuerySet[M], order: list[str], limit: int) -> Page[M]:
-    try:
-        return page(rows, order=order, limit=limit, cursor=request.GET.get("cursor"))
-    except Invalid:  # an outdated or broken cursor: show the first page
-        return page(rows, order=order, limit=limit, cursor=None)
-
-
 @require_safe
-async def statement(request: OwnRequest) -> HttpResponse:
-    return await in_thread(_statement, request)
-
-
-@never_cache
-@login_required
-def _statement(request: OwnRequest) -> HttpResponse:
+@own
+def statement(request: OwnRequest) -> HttpResponse:
     listed = one_page(request, selectors.told_statement(request.user), ["-id"], MOVEMENTS)
     context = {"postings": listed.items, "next": listed.next, "show": "statement"}
     return render(request, "markets/statement.html", context)
@@ -126,13 +97,8 @@ STATEMENT: Final = Export(
 
 
 @require_safe
-async def statement_csv(request: OwnRequest) -> HttpResponseBase:
-    return await in_thread(_statement_csv, request)
-
-
-@never_cache
-@login_required
-def _statement_csv(request: OwnRequest) -> HttpResponseBase:
+@own
+def statement_csv(request: OwnRequest) -> StreamingHttpResponse:
     """Stream all of the statement, oldest first, with exact amounts."""
     chunks = csv_chunks(STATEMENT, selectors.statement(request.user))
     answer = StreamingHttpResponse(chunks, content_type="text/csv; charset=utf-8")

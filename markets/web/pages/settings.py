@@ -2,29 +2,22 @@
 
 from allauth.core import ratelimit
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from markets.domain.errors import Invalid
 from markets.domain.limits import USERNAME_LENGTH
-from markets.infra.threads import in_thread
 from markets.services.sign_up import rename
 from markets.web.pages.errors import too_many
-
-
-async def settings(request: HttpRequest) -> HttpResponse:
-    return await in_thread(_settings, request)
+from markets.web.pages.own import OwnRequest, own
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-@login_required
-def _settings(request: HttpRequest) -> HttpResponse:
+@own
+def settings(request: OwnRequest) -> HttpResponse:
     name, error = request.user.get_username(), ""
     if request.method == "POST":
         if not ratelimit.consume(request, action="change_name"):

@@ -105,20 +105,22 @@ def _moved(request: HttpRequest, wanted: panel.Panel) -> str:
 
 def _most(request: HttpRequest) -> int:
     """Return the total that the button named, and a hundredth more for the price's trembling."""
-    try:
-        total = to_micro(request.POST.get("total", ""))
-    except ValueError:
-        return 1
+    total = _sent(request, "total")
     return max(1, total + total // 100)
 
 
 def _seen(request: HttpRequest) -> int:
     """Return the average price that was shown, in millionths; 0 for none."""
+    seen = _sent(request, "seen")
+    return seen if 0 < seen < MICRO else 0
+
+
+def _sent(request: HttpRequest, name: str) -> int:
+    """Return an amount of the form in millionths; 0 for none."""
     try:
-        seen = to_micro(request.POST.get("seen", ""))
+        return to_micro(request.POST.get(name, ""))
     except ValueError:
         return 0
-    return seen if 0 < seen < MICRO else 0
 
 
 def _now_it_is(wanted: panel.Panel) -> str:
@@ -167,8 +169,7 @@ def _placed(request: HttpRequest, made: Trade, *, new: bool) -> HttpResponse:
         return redirect(f"{found.get_absolute_url()}#panel")
     fresh = panel.of(request, found, {"outcome": str(made.outcome_id)})
     fresh = replace(fresh, done=done, undo=_undo(found, made) if new else None)
-    held = portfolio.in_market(request.user, found)
-    context = {"market": found, "panel": fresh, "held": held}
+    context = {"market": found, "panel": fresh, "held": fresh.held}
     return render(request, "markets/_traded.html", context)
 
 
