@@ -450,3 +450,20 @@ def test_a_resolution_shows_and_says_what_it_paid_me(server, market, bob, alice,
     wait_for(lambda: page.locator("#balance").inner_text() == left)
     picture(page, "resolved")
     assert page.evaluate("window.same"), "without a reload"
+
+
+def test_what_changes_while_the_page_is_drawn_anew_is_drawn_next(server, market, page):
+    """Forced: the answer to the first edit is held back until the second edit has been heard."""
+    opened(page, server)
+    held = []
+    page.route(f"**{PAGE}", lambda route: route.continue_() if held else held.append(route))
+    factory.edit_now(market, name="Will it hail?")
+    while not held:
+        page.wait_for_timeout(50)
+    first = held[0].fetch()
+    factory.edit_now(market, name="Will it snow?")
+    market.refresh_from_db()
+    page.locator(f'[data-live][data-seq="{market.seq}"]').wait_for(timeout=PATIENCE)
+    page.wait_for_timeout(500)  # longer than a drawing waits to begin
+    held[0].fulfill(response=first)
+    page.locator("h1", has_text="Will it snow?").wait_for(timeout=PATIENCE)

@@ -230,6 +230,7 @@ function redraw(element, ids) {
       } else if (islands && socket?.readyState === WebSocket.OPEN) follow();
     } catch { setTimeout(() => redraw(element, [...wanted]), 2000); }
     drawing = 0;
+    if (redrawn.size) redraw(element, []);  // asked for meanwhile
   }, 50 + Math.random() * 200);
 }
 
