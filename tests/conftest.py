@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 from django.test.utils import setup_databases
 
+from markets.live import doorbell
 from markets.models import Market, Scope
 from tests.support import factory
 from tests.support.database import emptied
@@ -93,9 +94,11 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(world: None, _server: Server) -> Server:
-    """Daphne in a process of its own."""
-    return _server
+def server(world: None, _server: Server) -> Iterator[Server]:
+    """Daphne in a process of its own. It outlives the test, whose pages it would show a second longer."""
+    yield _server
+    for market_id in Market.objects.values_list("pk", flat=True):
+        doorbell.ring({"type": "forgotten", "market_id": market_id, "seq": 0})
 
 
 @pytest.fixture
