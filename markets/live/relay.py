@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -34,8 +33,7 @@ class Relay:
             asyncio.create_task(self._every(RECHECK_SECONDS, self.hub.recheck)),
         ]
         with contextlib.suppress(ValueError):  # not the main thread
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before_stopping(number)
+            self._before_stopping()
 
     async def _listen(self) -> None:
         while True:
@@ -62,28 +60,36 @@ class Relay:
             except Exception as error:  # noqa: BLE001  (try again)
                 logger.warning("check_failed", error=repr(error))
 
-    def _before_stopping(self, number: signal.Signals) -> None:
-        """Say goodbye before the server's handler runs: no server tells open streams."""
-        loop, server_handler = asyncio.get_running_loop(), signal.getsignal(number)
+    def _before_stopping(self) -> None:
+        """Say goodbye before the server's handlers run: no server tells open streams.
 
-        def stop() -> None:
-            if callable(server_handler):
-                server_handler(number, None)
-            else:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
+        Those that it gave to the loop (`add_signal_handler`) run for each byte in the wakeup
+        file, whatever `signal.signal` says: nothing is written there until all have left. uvloop
+        then notices a signal when it next has something to do, which is each second.
+        """
+        loop, wakeup = asyncio.get_running_loop(), signal.set_wakeup_fd(-1)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-        async def part() -> None:
+        def stop(number: int) -> None:
+            if not loop.is_closed():
+                signal.set_wakeup_fd(wakeup)
+            for each, handler in handlers.items():
+                signal.signal(each, handler or signal.SIG_DFL)
+            signal.raise_signal(number)
+
+        async def part(number: int) -> None:
             await self.hub.say_goodbye(GOODBYE_SECONDS)
-            stop()
+            if signal.getsignal(number) is handler:  # nobody asked again
+                stop(number)
 
-        def handler(_number: int, _frame: object) -> None:
+        def handler(number: int, _frame: object) -> None:
             if loop.is_closed() or self.hub.stopping:
-                stop()
+                stop(number)
             else:
-                loop.call_soon_threadsafe(lambda: self.tasks.append(loop.create_task(part())))
+                loop.call_soon_threadsafe(lambda: self.tasks.append(loop.create_task(part(number))))
 
-        signal.signal(number, handler)
+        for number in handlers:
+            signal.signal(number, handler)
 
 
 _relays: WeakKeyDictionary[asyncio.AbstractEventLoop, Relay] = WeakKeyDictionary()

@@ -11,9 +11,11 @@ import time
 import httpx
 import psutil
 import pytest
+import uvloop
 
 from config.dev import embedded
 from markets.infra.threads import in_thread
+from markets.live import relay
 from markets.services import ledger
 from tests.support.clock import NOW
 from tests.support.factory import edit_now
@@ -115,6 +117,25 @@ async def test_a_server_that_stops_asks_each_viewer_to_return_at_another_moment_
         with serving() as successor:
             async with listening(stream_of(successor, market), Last_Event_ID=str(last)) as stream:
                 assert await stream.seqs(1) == [last + 1]
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_server_that_gave_its_handler_to_the_loop_hears_of_a_signal_once_all_have_left(make_loop):
+    async def stop_with_a_viewer():
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        hub = await relay.hub()
+        viewer = hub.admit("", lambda: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(viewer.next(), 5)
+        await asyncio.sleep(0.2)
+        assert viewer.reconnect_ms is not None
+        assert not stopped.is_set(), "the viewer is still being told"
+        hub.dismiss(viewer)
+        await asyncio.wait_for(stopped.wait(), 5)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(stop_with_a_viewer())
 
 
 async def test_a_stream_that_is_too_old_ends_and_is_resumed(market):
