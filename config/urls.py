@@ -8,6 +8,7 @@ from markets.web.accounts.views import SignUp
 from markets.web.api.root import api
 from markets.web.pages.errors import nothing_here
 
+handler400 = "markets.web.pages.errors.not_understood"
 handler403 = "markets.web.pages.errors.not_allowed"
 handler404 = "markets.web.pages.errors.not_found"
 handler429 = "markets.web.pages.errors.too_many"  # allauth looks it up here

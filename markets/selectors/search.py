@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from functools import reduce
+from operator import and_
 from typing import Final
 
 from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramWordSimilarity
 from django.db import connection
-from django.db.models import F, FloatField
-from django.db.models.expressions import RawSQL
+from django.db.models import F, FloatField, Q, Value
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Cast, Coalesce
 
 from markets.domain.limits import QUERY_LENGTH
@@ -27,8 +29,8 @@ FROM unnest(to_tsvector('english_unaccent', %s)) AS stem LEFT JOIN LATERAL (
 
 def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
     """Return the matches of the first query that has any."""
-    for query in _queries(text):
-        found = markets.filter(search_vector=query)
+    for matches, _rank in _queries(text):
+        found = markets.filter(matches)
         if found.order_by().exists():
             break
     return found
@@ -36,23 +38,40 @@ def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
 
 def ranked(markets: MarketQuerySet, text: str) -> MarketQuerySet:
     """Return the newest matches, with a `score`: rank plus similarity of the name."""
-    for query in _queries(text):
+    found, best = [], Value(0.0)
+    for matches, rank in _queries(text):
         # ranking reads the search vector of every row: rank only the newest
-        newest = markets.filter(search_vector=query).order_by("-pk").values_list("pk", flat=True)
+        newest = markets.filter(matches).order_by("-pk").values_list("pk", flat=True)
         if found := list(newest[:MOST_RANKED]):
+            best = rank
             break
-    rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
-    score = rank + Cast(TrigramWordSimilarity(text[:QUERY_LENGTH], "name"), FloatField())
+    score = best + Cast(TrigramWordSimilarity(text[:QUERY_LENGTH], "name"), FloatField())
     ids = RawSQL("SELECT unnest(%s::bigint[])", [found])
     return markets.filter(pk__in=ids).annotate(score=score)
 
 
-def _queries(text: str) -> Iterator[SearchQuery]:
-    """Yield queries for all words, for the last word as a prefix, and for corrected words."""
+def _queries(text: str) -> Iterator[tuple[Q, Combinable]]:
+    """Yield queries and their ranks: for all words, the last one cut short, and corrected words.
+
+    Words such as "will" are in no search vector: nothing but such words is looked for in names.
+    """
     text = text[:QUERY_LENGTH]
-    yield SearchQuery(text, config="english_unaccent")
-    if words := re.findall(r"\w+", text):
-        yield SearchQuery(" & ".join(words) + ":*", search_type="raw", config="english_unaccent")
-        with connection.cursor() as cursor:
-            cursor.execute(_CORRECTED, [" ".join(words)])
-            yield SearchQuery(" ".join(stem for (stem,) in cursor.fetchall()), config="simple")
+    yield _lexemes(SearchQuery(text, config="english_unaccent"))
+    words = re.findall(r"\w+", text)
+    if not words:
+        return
+    last_cut_short = " & ".join(words) + ":*"
+    yield _lexemes(SearchQuery(last_cut_short, search_type="raw", config="english_unaccent"))
+    with connection.cursor() as cursor:
+        cursor.execute(_CORRECTED, [" ".join(words)])
+        corrected = [stem for (stem,) in cursor.fetchall()]
+    if corrected:
+        yield _lexemes(SearchQuery(" ".join(corrected), config="simple"))
+    else:
+        names = (Q(name__iregex=rf"\m{word}") for word in dict.fromkeys(words))
+        yield reduce(and_, names), Value(0.0)
+
+
+def _lexemes(query: SearchQuery) -> tuple[Q, Combinable]:
+    rank = Coalesce(Cast(SearchRank(F("search_vector"), query), FloatField()), 0.0)
+    return Q(search_vector=query), rank

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.utils.decorators import async_only_middleware
@@ -72,7 +73,7 @@ def no_nul(get_response: GetResponse) -> GetResponse:
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         cookies = "".join(request.COOKIES.values())
         if "%00" in request.META["QUERY_STRING"] or "\0" in cookies:
-            return HttpResponseBadRequest("NUL is not allowed.")
+            raise BadRequest("NUL is not allowed.")
         return await get_response(request)
 
     return middleware

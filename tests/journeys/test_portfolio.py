@@ -73,6 +73,29 @@ def test_what_one_trades_elsewhere_comes_and_goes_and_is_followed(server, bob, p
     expect(big(page)).to_have_text(shown_worth(bob))
 
 
+def test_what_was_traded_before_the_page_could_listen_is_seen(server, bob, page):
+    rain, snow = make_market("Will it rain?"), make_market("Will it snow?")
+    buy(bob, rain)
+    sign_in_by_hand(page, server, "bob", to="/settings")
+
+    def late(what):
+        """The page is there, and then somebody trades before its script is."""
+
+        def answer(route):
+            what()
+            route.continue_()
+
+        page.route("**/markets/live*.js", answer, times=1)
+
+    late(lambda: buy(bob, snow))
+    page.goto(f"{server.url}/portfolio")
+    page.get_by_role("link", name="Will it snow?", exact=True).wait_for()
+    late(lambda: buy(bob, rain, shares=5))
+    page.goto(f"{server.url}{rain.get_absolute_url()}")
+    page.get_by_role("region", name="Your position").get_by_role("cell", name="25", exact=True).wait_for()
+    expect(page.locator("#balance")).to_have_text(to_credits(portfolio.spendable(bob)))
+
+
 def test_a_position_is_sold_in_two_presses(server, bob, page):
     buy(bob, make_market("Will it rain?"))
     sign_in_by_hand(page, server, "bob", to="/portfolio")
@@ -90,9 +113,11 @@ def test_a_position_is_sold_in_two_presses(server, bob, page):
 
 
 def tab_to(page, text):
+    """The panel itself has the focus when its address is opened: that is not its button."""
+    focused = "document.activeElement.matches('a, button') ? document.activeElement.innerText : ''"
     for _ in range(60):
         page.keyboard.press("Tab")
-        if text in page.evaluate("document.activeElement.innerText || ''"):
+        if text in page.evaluate(focused):
             return
     raise AssertionError(f"nobody comes to {text!r} with Tab")
 

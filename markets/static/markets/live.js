@@ -97,15 +97,18 @@ function hearMarket(message) {
 }
 
 function hearMine(message) {
-  if (message.balance !== undefined) {
+  const mine = document.getElementById("balance"), moved = ![undefined, mine.dataset.exact].includes(message.balance);
+  if (moved) {
+    mine.dataset.exact = message.balance;
     for (const place of document.querySelectorAll("#balance, [data-balance]")) place.textContent = credits(micro(message.balance));
     for (const button of document.querySelectorAll("[data-max]")) button.dataset.max = message.balance;
+    if (islands) redraw(root);
   }
-  if (islands && ["fill", "balance"].includes(message.type)) redraw(root);
+  if (!one) return;
   if (message.type === "fill" && String(message.market_id) === root.dataset.market) {
     chart?.dot(message.trade.outcome_id, micro(message.trade.price_after));
     redraw(root, ["position"]);
-  }
+  } else if (message.type === "snapshot" && moved) redraw(root, ["position"]);  // of what happened before one could listen
 }
 
 // The first trade is shown at once, those of the next moment together: more than five a second nobody reads.
@@ -149,7 +152,7 @@ function move(element, prices, traded) {
     for (const bar of element.querySelectorAll(`[data-bar="${id}"]`)) bar.value = price;
     for (const change of element.querySelectorAll(`[data-change="${id}"]`)) {
       const since = price - Number(change.dataset.ago);
-      change.textContent = points(since, "pts");
+      change.textContent = points(since, pulse.dataset.points);
       change.className = `change ${since > 0 ? "up" : since < 0 ? "down" : "flat"}`;
     }
     for (const label of element.querySelectorAll(`[data-worth="${id}"]`)) {

@@ -42,6 +42,11 @@ not_found = lets_go(defaults.page_not_found)
 not_allowed = lets_go(defaults.permission_denied)
 
 
+@lets_go
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return render(request, "400.html", status=400)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 if the database or Redis is down or busy, otherwise 500."""
     if not isinstance(sys.exc_info()[1], _UNAVAILABLE):

@@ -87,6 +87,11 @@ class Panel:
         return self.order is not None and self.order.side == BUY
 
     @property
+    def stops_short(self) -> bool:
+        """Whether the price cannot go where the opinion would take it."""
+        return bool(self.chance and self.order and self.order.target_price is None)
+
+    @property
     def price_after(self) -> int:
         assert self.quote
         return self.quote.after[self.quote.index]

@@ -14,6 +14,14 @@ def used() -> int:
     return found["pool_size"] - found["pool_available"]
 
 
+async def test_an_address_that_makes_no_sense_gets_a_page_with_a_way_out(client, world):
+    for path in ("/?q=%00", "/markets/%00?q=%00"):
+        answer = await client.get(path)
+        assert answer.status_code == 400
+        assert "makes no sense" in answer.text
+        assert 'href="/"' in answer.text
+
+
 async def test_a_page_that_is_not_there_or_not_allowed_keeps_no_connection(client, bob):
     await in_thread(person, "sam", is_staff=True)
     await sign_in(client, "sam")

@@ -69,7 +69,8 @@ async def test_after_random_trades_every_number_of_the_pages_is_the_api_s(client
         traders = re.findall(r"data-traders>(\d+)<", shown)
         assert set(traders) == {str(read["trader_count"])}
         mine = (await client.get("/api/v1/me")).json()
-        assert f'id="balance" data-island>{to_credits(to_micro(mine["balance"]))}</b>' in shown
+        exact, told = mine["balance"], to_credits(to_micro(mine["balance"]))
+        assert f'id="balance" data-island data-exact="{exact}">{told}</b>' in shown
     assert compared > 5 * STEPS
 
 

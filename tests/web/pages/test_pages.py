@@ -45,8 +45,28 @@ async def test_the_list_is_searched_filtered_and_paged(client, make_market):
     assert (await client.get(f"/{more}")).text.count('class="card" data-market') == 2
     assert (await client.get("/?category=sport")).text.count('class="card" data-market') == 16
     assert "Question 07?" in (await client.get("/?q=Question+07")).text
+    inside = (await client.get("/?category=sport&q=Question+07")).text
+    assert "Nothing matches" in inside
+    assert '<a href="?q=Question%2007">Search in all categories</a>' in inside
+    search = re.search(r'role="search">.*?</form>', inside, re.DOTALL)[0]
+    assert 'name="category" value="sport"' in search, "one goes on searching where one is"
     for odd in ("/?cursor=banana", "/?sort=best", "/?q=%F0%9F%98%80", "/?q=---", "/?page=9"):
         assert (await client.get(odd)).status_code == 200
+
+
+async def test_a_market_that_has_not_opened_says_when_it_does(client, make_market):
+    await in_thread(make_market, status="scheduled", open_at=LATER)
+    page = (await client.get("/markets/will-it-rain")).text
+    panel = re.search(r'<section class="panel.*?</section>', page, re.DOTALL)[0]
+    assert f'It opens <time datetime="{LATER.isoformat()}">' in panel
+
+
+async def test_a_chart_of_more_lines_than_colours_says_which_it_shows(client, make_market):
+    labels = [OutcomeDraft(label) for label in "ABCDEF"]
+    await in_thread(make_market, "Who wins?", outcomes=labels)
+    await in_thread(make_market, "Who loses?", outcomes=labels[:5])
+    assert "the 5 likeliest of 6" in (await client.get("/markets/who-wins")).text
+    assert "likeliest" not in (await client.get("/markets/who-loses")).text
 
 
 async def test_a_market_tells_all_about_itself(client, make_market):

@@ -106,7 +106,7 @@ async def test_an_order_takes_two_steps_and_the_button_says_all_of_it(trader):
     (trade,) = await in_thread(trades)
     bought = to_credits(trade.shares)
     assert f"Bought {bought} Yes for 25 credits." in words(done)
-    assert 'id="balance" data-island>975</b>' in done.text
+    assert 'id="balance" data-island data-exact="975">975</b>' in done.text
     assert f"Yes {bought} " in words(done).split("Your position")[1]
 
 
@@ -187,7 +187,10 @@ async def test_an_opinion_below_the_price_sells_what_one_holds_first(trader):
     assert "You sell" in words(page)
     await buys(trader, chance="60")
     assert to_percent(await in_thread(price_now)) == "60%"
-    await buys(trader, chance="20")  # all that is held goes; the rest is another order
+    short = "You hold too little to take the price that far: this sells all of it."
+    assert short not in words(await quoted(trader, chance="55"))
+    assert short in words(await quoted(trader, chance="20"))
+    await buys(trader, chance="20")  # the rest is another order
     assert [trade.side for trade in await in_thread(trades)] == ["buy", "sell", "sell"]
     assert to_percent(await in_thread(price_now)) == "50%"
 
