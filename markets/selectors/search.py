@@ -38,7 +38,8 @@ def matching(markets: MarketQuerySet, text: str) -> MarketQuerySet:
 
 def ranked(markets: MarketQuerySet, text: str) -> MarketQuerySet:
     """Return the newest matches, with a `score`: rank plus similarity of the name."""
-    found, best = [], Value(0.0)
+    found: list[int] = []
+    best: Combinable = Value(0.0)
     for matches, rank in _queries(text):
         # ranking reads the search vector of every row: rank only the newest
         newest = markets.filter(matches).order_by("-pk").values_list("pk", flat=True)

@@ -92,7 +92,9 @@ def test_what_was_traded_before_the_page_could_listen_is_seen(server, bob, page)
     page.get_by_role("link", name="Will it snow?", exact=True).wait_for()
     late(lambda: buy(bob, rain, shares=5))
     page.goto(f"{server.url}{rain.get_absolute_url()}")
-    page.get_by_role("region", name="Your position").get_by_role("cell", name="25", exact=True).wait_for()
+    page.get_by_role("region", name="Your position").get_by_role(
+        "cell", name="25", exact=True
+    ).wait_for()
     expect(page.locator("#balance")).to_have_text(to_credits(portfolio.spendable(bob)))
 
 

@@ -138,8 +138,7 @@ function flush() {
     announce();
     root.dispatchEvent(new CustomEvent("moved"));
   }
-  for (const trade of tape) record(trade);
-  if (tape.length) show(document.getElementById("tape"));
+  if (tape.length) requestAnimationFrame(() => tape.forEach(record));  // a frame of their own: rows are what takes longest to lay out
 }
 
 function move(element, prices, traded) {
@@ -191,13 +190,14 @@ function record(trade) {
   row.querySelector("[data-cost]").textContent = credits(micro(trade.cost));
   row.querySelector("[data-move]").textContent = `${trade.before} → ${percent(micro(trade.prices[trade.outcome_id]))}`;
   row.querySelector("time").dateTime = trade.at;
+  show(row);
   const list = document.querySelector(".tape");
   list.querySelector("[data-none]")?.remove();
   list.prepend(row);
   while (list.children.length > TAPE) list.lastElementChild.remove();
 }
 
-const toSay = () => root.querySelector(".number.large").innerText.split("\n")[0];
+const toSay = () => [...root.querySelectorAll(".number.large > :not(.side)")].map(part => part.textContent.trim()).join(" ");
 
 function announce() {  // to who listens: politely, rarely, and only if the number has changed
   clearTimeout(saying);
@@ -206,7 +206,7 @@ function announce() {  // to who listens: politely, rarely, and only if the numb
     saying = setTimeout(announce, wait);
     return;
   }
-  const text = toSay();  // measures the page, so only when it is time
+  const text = toSay();
   if (text === spoken.text) return;
   spoken = {at: Date.now(), text};
   root.querySelector("[data-announce]").textContent = text;

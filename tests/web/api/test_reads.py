@@ -164,7 +164,9 @@ async def test_search_ranks_completes_and_forgives(client, make_market):
     assert set(await found("Wether electoin")) == {spring, fine}, "typos in each word"
     assert await found("electoin sunn") == [fine], "typos in a name and in a tag"
     assert await found("electoin xylophone") == [], "a word that resembles none is not left out"
-    assert await found("will the") == [fine, spring], "words that say nothing are looked for in names"
+    assert await found("will the") == [fine, spring], (
+        "words that say nothing are looked for in names"
+    )
     assert await found("who the") == []
     assert await found("zoe") == [scores], "an outcome's label, without its accent"
     assert await found("sun") == [fine], "a tag"
