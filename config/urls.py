@@ -20,6 +20,8 @@ urlpatterns = [
     # Django would name the page of any draft to whoever may enter the admin
     path("admin/r/<path:row>", nothing_here),
     path("admin/", admin.site.urls),
+    path("login", RedirectView.as_view(pattern_name="account_login", query_string=True)),
+    path("signup", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
     path("account/signup/", SignUp.as_view(), name="account_signup"),
     path("account/", include("allauth.urls")),
     path("", include("markets.urls")),

@@ -204,14 +204,14 @@ class MarketForm(ServiceForm):
 class OutcomeForm(ServiceForm):
     probability = forms.DecimalField(
         required=False, min_value=0, max_value=1, decimal_places=6,
-        widget=DecimalInput(attrs={"data-probability": ""}),
+        widget=DecimalInput(attrs={"data-probability": "", "aria-label": "Starting probability"}),
         help_text="Where the price starts, 0 to 1. Left empty: an equal share of the rest.",
     )  # fmt: skip
 
     class Meta:
         model = Outcome
         fields = ["label", "probability"]
-        widgets = {"label": TextInput}
+        widgets = {"label": TextInput(attrs={"aria-label": "Label"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,9 +1,11 @@
 """Two people and one market: only a field that both have changed is a conflict, and nothing typed is lost."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from markets.domain.text import OutcomeDraft
@@ -208,6 +210,13 @@ def test_a_settled_market_cannot_be_edited_and_says_why(staff, market):
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_field_of_an_outcome_has_a_name_to_who_listens(staff, market):
+    page = staff.get(reverse("admin:markets_market_add")).content.decode()
+    found = re.findall(r'<input[^>]*name="outcomes-\d+-(?:label|probability)"[^>]*>', page)
+    assert len(found) >= 4
+    assert all("aria-label=" in one for one in found)
 
 
 def test_labels_are_corrected_and_probabilities_stay(staff, market):

@@ -132,6 +132,8 @@ PAGES = [Row(*row) for row in (
     ("GET /readyz", EVERYBODY),
     ("GET /metrics", EVERYBODY),
     ("GET /admin", EVERYBODY),  # only leads to /admin/
+    ("GET /login", NOBODY),  # only leads to sign in
+    ("GET /signup", EVERYBODY),  # only leads there
 )]  # fmt: skip
 
 BY_SESSION = f"{STAFF} owner trader"
