@@ -79,6 +79,13 @@ API = [Row(*row) for row in (
     (f"POST {MARKET}/quote · a draft", NOBODY, EVERYBODY),
     (f"POST {MARKET}/trades", TRADES),
     (f"POST {MARKET}/trades · a draft", NOBODY, TRADES),
+    # Comments
+    (f"GET {MARKET}/comments", EVERYBODY),
+    (f"GET {MARKET}/comments · a draft", SEES_DRAFTS, THE_OTHERS),
+    (f"POST {MARKET}/comments", TRADES),
+    (f"POST {MARKET}/comments · a draft", NOBODY, TRADES),
+    ("PATCH /api/v1/comments/{int:comment_id} · the owner's", "owner"),
+    ("POST /api/v1/comments/{int:comment_id}/report · the owner's", TRADES),
     # One's own
     ("GET /api/v1/me", SIGNED_IN),
     ("GET /api/v1/me/positions", SIGNED_IN),

@@ -1,0 +1,34 @@
+"""Comments as they are read: those that began something, each with its answers."""
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet
+
+from markets.models import Comment, CommentReport, Position
+
+
+def threads(market_id: int) -> QuerySet[Comment]:
+    """Return the comments that are no answers, each with its `replies`, oldest first."""
+    answers = Comment.objects.select_related("author").order_by("pk")
+    began = Comment.objects.filter(market_id=market_id, parent=None).select_related("author")
+    return began.prefetch_related(Prefetch("replies", answers))
+
+
+def holdings(market_id: int, comments: Collection[Comment]) -> dict[int, list[Position]]:
+    """Return what the writers hold in the market, by user id, if the site shows it."""
+    if not settings.SHOW_HOLDINGS:
+        return {}
+    writers = {one.author_id for began in comments for one in (began, *began.replies.all())}
+    held = Position.objects.filter(market_id=market_id, trader__in=writers, shares__gt=0)
+    found = defaultdict[int, list[Position]](list)
+    for position in held.select_related("outcome").order_by("-shares"):
+        found[position.trader_id].append(position)
+    return found
+
+
+def reported() -> QuerySet[CommentReport]:
+    """Return the reports that wait for a decision, the oldest first."""
+    waiting = CommentReport.objects.filter(decided_at=None).order_by("pk")
+    return waiting.select_related("comment__author", "comment__market", "reporter")
