@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from typing import Final
 
 from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from markets.models import Comment, CommentReport, Position
+
+PINNED: Final = 10
 
 
 def threads(market_id: int) -> QuerySet[Comment]:
@@ -14,6 +17,15 @@ def threads(market_id: int) -> QuerySet[Comment]:
     answers = Comment.objects.select_related("author").order_by("pk")
     began = Comment.objects.filter(market_id=market_id, parent=None).select_related("author")
     return began.prefetch_related(Prefetch("replies", answers))
+
+
+def newest(market_id: int, *, before_id: int | None, most: int) -> list[Comment]:
+    """Return the newest threads, before those that staff have pinned; further ones have an id."""
+    began = threads(market_id).prefetch_related("versions", "replies__versions")
+    if before_id is not None:
+        return list(began.filter(pk__lt=before_id, pinned_at=None).order_by("-pk")[:most])
+    pinned = list(began.exclude(pinned_at=None).order_by("-pinned_at")[:PINNED])
+    return [*pinned, *began.filter(pinned_at=None).order_by("-pk")[: most - len(pinned)]]
 
 
 def holdings(market_id: int, comments: Collection[Comment]) -> dict[int, list[Position]]:

@@ -1,7 +1,9 @@
 """Template filters for texts and amounts."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import nh3
@@ -102,6 +104,12 @@ def gain(micro: int) -> str:
 def moved(micro: int) -> str:
     """Return a movement of money such as `+28` or `−12.5`."""
     return f"{'+' if micro > 0 else '−'}{amounts.to_credits(abs(micro))}"
+
+
+@register.filter
+def at(found: Mapping[Any, Any], key: Any) -> Any:
+    """Return what a mapping has for a key, or nothing."""
+    return found.get(key, ())
 
 
 @register.filter

@@ -125,6 +125,12 @@ PAGES = [Row(*row) for row in (
     ("POST /markets/<slug:slug>/trade", f"{STAFF} owner trader"),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
+    ("GET /markets/<slug:slug>/comment", EVERYBODY),  # only leads to the market
+    ("POST /markets/<slug:slug>/comment", EVERYBODY),  # who is signed out keeps what they wrote
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
+    ("POST /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>/report", EVERYBODY),
+    ("POST /markets/<slug:slug>/comments/<int:comment_id>/report", SESSIONS),
     ("GET /portfolio", SESSIONS),
     ("GET /portfolio/statement", SESSIONS),
     ("GET /portfolio/statement.csv", SESSIONS),

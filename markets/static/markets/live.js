@@ -90,6 +90,8 @@ function hearMarket(message) {
     latest[message.market_id] = message;
     queue(message);
     if (one) queueTape(message);
+  } else if (message.type.startsWith("comment.")) {
+    if (one) redraw(root, ["comments"]);
   } else {
     said = {};
     redraw(element);
@@ -224,7 +226,7 @@ function redraw(element, ids) {
     try {
       const page = await load(location.href, {headers: {Accept: "text/html"}});
       const seqs = Object.fromEntries([...page.querySelectorAll("[data-market]")].map(({dataset}) => [dataset.market, dataset.seq]));
-      place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)));
+      place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)) && !(island.id === "comments" && written(island)));
       for (const trade of Object.values(latest)) if (trade.seq > Number(seqs[trade.market_id])) queue(trade);  // it came while this page was drawn
       document.title = page.title;
       if (one) {
@@ -240,6 +242,8 @@ function redraw(element, ids) {
 // What is typed stays; where nothing is, a market that nobody can trade in says so also to who was about to type.
 const inUse = (panel, fresh) => [...panel.querySelectorAll("input[inputmode]")].some(input => input.value)
   || (panel.contains(document.activeElement) && fresh.querySelector("#order"));
+
+const written = talk => [...talk.querySelectorAll("textarea, input")].some(field => field.value !== field.defaultValue || field === document.activeElement);
 
 function begin() {
   const figure = document.getElementById("chart");

@@ -33,6 +33,7 @@ def request_for(door, place):
         "{int:key_id}": key.pk,
         "<int:key_id>": key.pk,
         "{int:report_id}": place.report.pk,
+        "<int:comment_id>": place.comment.pk,
         "{int:comment_id}": place.comment.pk,
         "<int:pk>": 1,
         r"(?P<key>[-:\w]+)": "x",

@@ -1,0 +1,100 @@
+"""Comments on a market's page: a form leads to its comment, or shows what stands in the way."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from markets.domain.errors import AlreadyDone, Refused
+from markets.infra.threads import in_thread
+from markets.models import Market
+from markets.services import comments
+from markets.web.pages import panel
+from markets.web.pages.market import find, page
+
+
+class Said(NamedTuple):
+    """What somebody typed, where, and why it is not stored."""
+
+    text: str
+    problem: str
+    parent_id: int | None = None
+    comment_id: int | None = None  # that was to be edited
+
+    @property
+    def is_new(self) -> bool:
+        return self.parent_id is None and self.comment_id is None
+
+
+async def write(request: HttpRequest, slug: str) -> HttpResponse:
+    return await in_thread(_carried_out, request, slug, _write)
+
+
+async def edit(request: HttpRequest, slug: str, comment_id: int) -> HttpResponse:
+    return await in_thread(_carried_out, request, slug, _edit, comment_id)
+
+
+async def report(request: HttpRequest, slug: str, comment_id: int) -> HttpResponse:
+    return await in_thread(_carried_out, request, slug, _report, comment_id)
+
+
+def again(
+    request: HttpRequest, market: Market, problem: str, comment_id: int | None = None
+) -> HttpResponse:
+    """Return the market's page with what somebody typed, and with the problem."""
+    said = Said(request.POST.get("text", ""), problem, _parent(request), comment_id)
+    if not said.text:
+        messages.error(request, problem)
+    return page(request, market, panel.of(request, market, {}), said=said)
+
+
+def _carried_out(
+    request: HttpRequest,
+    slug: str,
+    work: Callable[[HttpRequest, Market, int], int],
+    comment_id: int | None = None,
+) -> HttpResponse:
+    if request.method != "POST":  # the address was typed, or gone back to
+        return redirect("market", slug)
+    market = find(slug)
+    if not request.user.is_authenticated:
+        out = _("You are signed out. Sign in in another tab, then send it again: it is kept here.")
+        return again(request, market, out, comment_id)
+    try:
+        shown = work(request, market, comment_id or 0)
+    except Refused as refusal:
+        return again(request, market, str(refusal), comment_id)
+    return redirect(f"{market.get_absolute_url()}#comment-{shown}")
+
+
+def _write(request: HttpRequest, market: Market, _comment_id: int) -> int:
+    said, parent = request.POST.get("text", ""), _parent(request)
+    author, now = request.user, timezone.now()
+    return comments.write(market_id=market.pk, author=author, said=said, now=now, parent_id=parent)[
+        0
+    ].pk
+
+
+def _edit(request: HttpRequest, _market: Market, comment_id: int) -> int:
+    said, now = request.POST.get("text", ""), timezone.now()
+    return comments.edit(comment_id=comment_id, author=request.user, said=said, now=now).pk
+
+
+def _report(request: HttpRequest, _market: Market, comment_id: int) -> int:
+    reason, now = request.POST.get("reason", ""), timezone.now()
+    try:
+        comments.report(comment_id=comment_id, reporter=request.user, reason=reason, now=now)
+    except AlreadyDone:
+        messages.success(request, _("You have reported this already. Staff will look at it."))
+    else:
+        messages.success(request, _("Thank you. Staff will look at it."))
+    return comment_id
+
+
+def _parent(request: HttpRequest) -> int | None:
+    text = request.POST.get("parent", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
