@@ -7,7 +7,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
-from markets.models import Comment, CommentReport, Position
+from markets.models import Comment, Position
 
 PINNED: Final = 10
 
@@ -38,9 +38,3 @@ def holdings(market_id: int, comments: Collection[Comment]) -> dict[int, list[Po
     for position in held.select_related("outcome").order_by("-shares"):
         found[position.trader_id].append(position)
     return found
-
-
-def reported() -> QuerySet[CommentReport]:
-    """Return the reports that wait for a decision, the oldest first."""
-    waiting = CommentReport.objects.filter(decided_at=None).order_by("pk")
-    return waiting.select_related("comment__author", "comment__market", "reporter")

@@ -256,6 +256,7 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "markets.tag": (SEES_DRAFT_PAGES, _EDITS, _EDITS, _EDITS, {}),
     "markets.event": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
     "markets.resolution": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
+    "markets.comment": ("superuser editor auditor viewer", NOBODY, NOBODY, NOBODY, {}),
     "markets.report": ("superuser auditor viewer", AUDITORS, NOBODY, NOBODY, {}),
     "markets.account": (_MONEY, "superuser treasurer", NOBODY, NOBODY, {"grant": "superuser treasurer"}),
     "markets.journalentry": (_MONEY, NOBODY, NOBODY, NOBODY, {}),
@@ -276,6 +277,7 @@ STEPS = {  # pages of one row, by their buttons on the row's own page: form, pre
         **dict.fromkeys(("resolve", "unresolve", "cancel"), RESOLVERS),
         **dict.fromkeys(("propose", "approve", "reject"), RESOLVERS),
     },
+    "markets.comment": dict.fromkeys(("keep", "hide", "show", "pin", "unpin"), EDITORS_BY_HAND),
     # a job is its proposer's, here an editor's: nobody else confirms it, not even a superuser
     "markets.job": {"confirm": "editor", "retry": "editor"},
 }

@@ -15,6 +15,7 @@ from markets.models import Market
 from markets.services import comments
 from markets.web.pages import panel
 from markets.web.pages.market import find, page
+from markets.web.pages.own import OwnRequest
 
 
 class Said(NamedTuple):
@@ -55,7 +56,7 @@ def again(
 def _carried_out(
     request: HttpRequest,
     slug: str,
-    work: Callable[[HttpRequest, Market, int], int],
+    work: Callable[..., int],
     comment_id: int | None = None,
 ) -> HttpResponse:
     if request.method != "POST":  # the address was typed, or gone back to
@@ -71,7 +72,7 @@ def _carried_out(
     return redirect(f"{market.get_absolute_url()}#comment-{shown}")
 
 
-def _write(request: HttpRequest, market: Market, _comment_id: int) -> int:
+def _write(request: OwnRequest, market: Market, _comment_id: int) -> int:
     said, parent = request.POST.get("text", ""), _parent(request)
     author, now = request.user, timezone.now()
     return comments.write(market_id=market.pk, author=author, said=said, now=now, parent_id=parent)[
@@ -79,12 +80,12 @@ def _write(request: HttpRequest, market: Market, _comment_id: int) -> int:
     ].pk
 
 
-def _edit(request: HttpRequest, _market: Market, comment_id: int) -> int:
+def _edit(request: OwnRequest, _market: Market, comment_id: int) -> int:
     said, now = request.POST.get("text", ""), timezone.now()
     return comments.edit(comment_id=comment_id, author=request.user, said=said, now=now).pk
 
 
-def _report(request: HttpRequest, _market: Market, comment_id: int) -> int:
+def _report(request: OwnRequest, _market: Market, comment_id: int) -> int:
     reason, now = request.POST.get("reason", ""), timezone.now()
     try:
         comments.report(comment_id=comment_id, reporter=request.user, reason=reason, now=now)

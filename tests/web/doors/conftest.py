@@ -87,7 +87,7 @@ def made_things(people: dict[str, Any]) -> SimpleNamespace:
     report = request_report(actor=people["auditor"], now=NOW, kind="trades_export")
     job = bulk.propose(operation="close", market_ids=[draft.pk], actor=people["editor"], now=NOW)
     rows = {
-        "job": job, "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
+        "comment": comment, "job": job, "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
         "resolution": Resolution.objects.get(), "report": report, "account": Account.objects.get(user=owner),
         "journalentry": JournalEntry.objects.latest("pk"), "trade": bought, "position": Position.objects.get(),
         "auditrun": AuditRun.objects.create(at=NOW), "apikey": owners, "user": people["idle"],
