@@ -32,6 +32,7 @@ EVENTS = {
     "create": "market.created",
     "open": "market.opened",
     "trade": "trade",
+    "comment": "comment.added",
     "edit": "market.updated",
     "pause": "market.paused",
     "close": "market.closed",

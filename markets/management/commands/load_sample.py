@@ -17,7 +17,7 @@ from markets.domain.text import OutcomeDraft
 from markets.infra import broker
 from markets.management.past import TRADER, Act, Past
 from markets.models import Event, Market
-from markets.services import catalogue, lifecycle, resolution, trading
+from markets.services import catalogue, comments, lifecycle, resolution, trading
 
 SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample/markets.json"
 TEXTS: Final = ["external_id", "name", "description", "resolution_criteria", "category", "tags"]
@@ -78,6 +78,8 @@ class Loader:
             self.markets[name] = self.create(self.rows[name], act.at)
         elif act.verb == "trade":
             self.trade(f"past-{number}", act)
+        elif act.verb == "comment":
+            self.comment(self.markets[name], act)
         else:
             self.move(self.markets[name], self.rows[name], act)
 
@@ -110,6 +112,11 @@ class Loader:
             client_order_id=key,
             now=act.at,
         )
+
+    def comment(self, market: Market, act: Act) -> None:
+        first = market.comments.earliest("pk").pk if act.facts["answers"] else None
+        author, said = self.people[act.facts["who"]], act.facts["said"]
+        comments.write(market_id=market.pk, author=author, said=said, now=act.at, parent_id=first)
 
     def move(self, market: Market, row: dict[str, Any], act: Act) -> None:
         ids: dict[str, Any] = {"market_id": market.pk, "actor": None, "now": act.at}
