@@ -43,11 +43,15 @@ def to_credits(micro: int) -> str:
 
     `static/markets/format.js` says the same in the browser.
     """
-    size, sign = abs(micro), "-" if micro < 0 else ""
-    if size >= 100 * MICRO:
-        return f"{sign}{size // MICRO:,}"
-    whole, part = divmod(size // 10_000, 100)
-    return sign + f"{whole}.{part:02d}".rstrip("0").rstrip(".")
+    if abs(micro) < 100 * MICRO:
+        return to_cents(micro)
+    return f"{'-' if micro < 0 else ''}{abs(micro) // MICRO:,}"
+
+
+def to_cents(micro: int) -> str:
+    """Return an amount to agree to, `1,582.07` or `25`: cut off at the hundredth."""
+    whole, part = divmod(abs(micro) // 10_000, 100)
+    return ("-" if micro < 0 else "") + f"{whole:,}.{part:02d}".rstrip("0").rstrip(".")
 
 
 def to_micro(text: str) -> int:

@@ -61,6 +61,11 @@ def _check_characters(field: str, text: str, most: int, allowed: str = "") -> No
         raise Invalid(**{field: "Control characters are not allowed."})
 
 
+def named(label: str) -> str:
+    """Return an outcome's label for a sentence, in quotes if it could be taken for a number."""
+    return label if label[:1].isalpha() else f"“{label}”"
+
+
 def link(field: str, url: str) -> str:
     """Return an http or https address, or the empty text. Raise Invalid."""
     if len(url) > limits.LINK_LENGTH:

@@ -59,6 +59,9 @@ def worth_of(user: AbstractBaseUser, *, now: datetime) -> Worth:
     moments = _moments(begun, now)
     past = [*moments[:-1], max(moments[0], now - _DAY)]
     *line, day_ago = _worths(newest, positions, past)
+    if len(newest) < MOST_POSTINGS:  # it begins before the first trade, at the same moment
+        line[0] = first.balance
+        day_ago = first.balance if begun > now - _DAY else day_ago
     held = sum(p.shares * prices.get(p.outcome_id, 0) // MICRO for p in positions)
     balance = newest[0].balance
     return Worth(

@@ -14,7 +14,7 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
-from markets.domain import amounts
+from markets.domain import amounts, text
 from markets.models import Market, Position
 from markets.presenters.portfolio import figures
 
@@ -95,15 +95,27 @@ def points(change: int) -> str:
 
 
 @register.filter
+def cents(micro: int) -> str:
+    """Return credits to the hundredth: what a button takes is what it says."""
+    return amounts.to_cents(micro)
+
+
+@register.filter
+def named(label: str) -> str:
+    return text.named(label)
+
+
+@register.filter
 def gain(micro: int) -> str:
     """Return a profit such as `▲ 28 cr`: never by colour alone. `format.js` says the same."""
-    return f"{'▼' if micro < 0 else '▲'} {amounts.to_credits(abs(micro))} cr"
+    size = amounts.to_credits(abs(micro))
+    return f"{'▼' if micro < 0 else '▲'} {size} cr" if size != "0" else "0 cr"
 
 
 @register.filter
 def moved(micro: int) -> str:
     """Return a movement of money such as `+28` or `−12.5`."""
-    return f"{'+' if micro > 0 else '−'}{amounts.to_credits(abs(micro))}"
+    return f"{'+' if micro > 0 else '−'}{amounts.to_cents(abs(micro))}"
 
 
 @register.filter

@@ -4,7 +4,7 @@ import random
 import re
 
 from markets.domain.amounts import MICRO, to_credits, to_percent
-from markets.templatetags.market_text import points
+from markets.templatetags.market_text import gain, points
 from tests.support.browser import needs_chromium
 
 pytestmark = needs_chromium
@@ -26,9 +26,9 @@ def test_the_browser_writes_every_number_as_the_server_does(server, market, page
     address = module.rsplit("/", 1)[0] + "/" + re.search(r"format[^\"']*\.js", source)[0]
     written = page.evaluate(
         """async ([url, prices, amounts, changes, held]) => {
-            const {percent, credits, points, worthOf} = await import(url);
+            const {percent, credits, points, worthOf, gain} = await import(url);
             return [prices.map(percent), amounts.map(credits), changes.map(c => points(c, "pts")),
-                    held.map(([shares, price]) => credits(worthOf(shares, price)))];
+                    held.map(([shares, price]) => credits(worthOf(shares, price))), amounts.map(gain)];
         }""",
         [address, prices, amounts, changes, held],
     )
@@ -37,8 +37,9 @@ def test_the_browser_writes_every_number_as_the_server_does(server, market, page
         [to_credits(amount) for amount in amounts],
         [points(change) for change in changes],
         [to_credits(shares * price // MICRO) for shares, price in held],
+        [gain(amount) for amount in amounts],
     ]
-    given = [prices, amounts, changes, held]
+    given = [prices, amounts, changes, held, amounts]
     for values, ours, theirs in zip(given, expected, written, strict=True):
         different = [(v, a, b) for v, a, b in zip(values, ours, theirs, strict=True) if a != b]
         assert not different[:5], f"{len(different)} of {len(values)}"

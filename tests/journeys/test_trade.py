@@ -207,7 +207,7 @@ def test_what_was_bought_is_sold_again_within_ten_seconds(server, market, bob, p
     open_market(page, server)
     page.get_by_role("button", name="+10").click()
     page.get_by_role("button", name="Buy Yes for 10").click()
-    page.get_by_role("button", name="Sell again").click()
+    page.get_by_role("button", name=re.compile("^Sell .* again for")).click()
     panel(page).get_by_text(re.compile("^Sold .* Yes for 9")).wait_for()
     assert [trade.side for trade in trades("bob")] == ["buy", "sell"]
     page.get_by_text("You hold no shares here now.").wait_for()
@@ -219,11 +219,11 @@ def test_sell_again_goes_away_after_ten_seconds(server, market, bob, page):
     page.get_by_role("button", name="+10").click()
     page.clock.run_for(1000)
     page.get_by_role("button", name="Buy Yes for 10").click()
-    page.get_by_role("button", name="Sell again").wait_for()
+    page.get_by_role("button", name=re.compile("^Sell .* again for")).wait_for()
     page.clock.run_for(9_000)
-    assert page.get_by_role("button", name="Sell again").is_visible()
+    assert page.get_by_role("button", name=re.compile("^Sell .* again for")).is_visible()
     page.clock.run_for(2_000)
-    page.get_by_role("button", name="Sell again").wait_for(state="detached")
+    page.get_by_role("button", name=re.compile("^Sell .* again for")).wait_for(state="detached")
 
 
 @pytest.mark.parametrize(("chance", "bought"), [("65", "Yes"), ("40", "No")])
@@ -317,6 +317,27 @@ def test_a_market_that_closes_while_the_panel_is_open_says_so(server, market, bo
     picture(page, f"closed-{typing.split()[0]}")
     assert not buy(page).count()
     assert page.evaluate("window.same"), "without a reload"
+
+
+def test_a_market_that_opens_again_has_all_of_its_panel(server, market, bob, page):
+    lifecycle.pause_market(market_id=market.pk, actor=None, now=NOW)
+    open_market(page, server)
+    panel(page).get_by_text("Nobody can trade here now: it is paused.").wait_for()
+    page.locator(".pulse.live").wait_for()
+    lifecycle.open_market(market_id=market.pk, actor=None, now=NOW)
+    page.get_by_role("button", name="+10").click()
+    buy(page).wait_for()
+
+
+def test_an_opinion_says_whether_it_buys_or_sells(server, market, bob, page):
+    factory.trade(bob, market, factory.order(market.outcomes.first()))
+    open_market(page, server)
+    page.get_by_label("I think it is").fill("40")
+    page.get_by_role("button", name=re.compile(r"^Sell [\d.]+ Yes for")).wait_for()
+    assert page.get_by_role("radio", name="Sell").is_checked()
+    page.get_by_label("I think it is").fill("80")
+    page.get_by_role("button", name=re.compile("^Buy Yes for")).wait_for()
+    assert page.get_by_role("radio", name="Buy").is_checked()
 
 
 def test_a_session_that_ends_mid_trade_leads_to_sign_in_and_back_to_the_order(

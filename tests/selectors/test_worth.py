@@ -88,8 +88,12 @@ def test_worth_over_time_is_what_a_replay_of_the_ledger_says(world, seed):
     found = worth.worth_of(me, now=now)
     assert len(found.line) == len(found.moments) == worth.POINTS
     assert found.moments[-1] == now
-    assert found.line == [replayed(me, moment) for moment in found.moments]
-    assert found.day_ago == replayed(me, max(found.moments[0], now - timedelta(days=1)))
+    assert found.line[0] == found.at_first, "before the first trade"
+    assert found.line[1:] == [replayed(me, moment) for moment in found.moments[1:]]
+    assert found.day_ago == found.at_first, "it began today"
+    later = now + timedelta(days=1, minutes=-5)
+    then = worth.worth_of(me, now=later)
+    assert then.day_ago == replayed(me, later - timedelta(days=1))
     assert found.line[-1] == found.total == found.balance + found.held
     assert found.total - found.profit == granted(me)
     assert found.at_first == 1000 * MICRO

@@ -22,6 +22,7 @@ export function points(change, unit) {
   return size ? `${change > 0 ? "▲" : "▼"} ${size} ${unit}` : "";
 }
 
-export const gain = amount => `${amount < 0 ? "▼" : "▲"} ${credits(Math.abs(amount))} cr`;
+export const gain = amount => credits(Math.abs(amount)) === "0" ? "0 cr" : `${amount < 0 ? "▼" : "▲"} ${credits(Math.abs(amount))} cr`;
+export const named = label => /^\p{L}/u.test(label) ? label : `“${label}”`;
 // In whole numbers, as the server: 3 shares at 70 % are 2.1, and in doubles a little less.
 export const worthOf = (shares, price) => Number(BigInt(shares) * BigInt(price) / BigInt(MICRO));

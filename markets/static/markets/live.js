@@ -3,7 +3,7 @@
 // Without JavaScript a page is as old as its last load.
 
 import {Chart} from "./chart.js";
-import {credits, gain, micro, percent, points, worthOf} from "./format.js";
+import {credits, gain, micro, named, percent, points, worthOf} from "./format.js";
 import {load, place} from "./islands.js";
 import {clockTime, show} from "./times.js";
 
@@ -188,7 +188,7 @@ function record(trade) {
   const label = document.querySelector(`#order input[value="${trade.outcome_id}"] ~ bdi`) || document.querySelector(`[data-choose="${trade.outcome_id}"] bdi`);
   if (!row) return;
   row.querySelector("[data-shares]").textContent = credits(micro(trade.shares));
-  row.querySelector("[data-label]").textContent = label?.textContent ?? "";
+  row.querySelector("[data-label]").textContent = named(label?.textContent ?? "");
   row.querySelector("[data-cost]").textContent = credits(micro(trade.cost));
   row.querySelector("[data-move]").textContent = `${trade.before} → ${percent(micro(trade.prices[trade.outcome_id]))}`;
   row.querySelector("time").dateTime = trade.at;
@@ -218,7 +218,7 @@ function announce() {  // to who listens: politely, rarely, and only if the numb
 
 let drawing = 0, redrawn = new Set();
 function redraw(element, ids) {
-  for (const id of ids ?? (one ? ["head", "settlement", "prices", "chart", "panel", "position", "tape", "facts", "edits"] : islands ?? [element.id])) redrawn.add(id);
+  for (const id of ids ?? (one ? ["head", "settlement", "what", "prices", "chart", "panel", "position", "tape", "facts", "edits"] : islands ?? [element.id])) redrawn.add(id);
   if (drawing) return;
   drawing = setTimeout(async () => {  // one fetch for all that happens within a moment, spread out over viewers
     const wanted = redrawn;

@@ -17,7 +17,11 @@ async function ask() {
   try {
     const query = new URLSearchParams(new FormData(form));
     const page = await load(`${form.action.split("#")[0]}?${query}`, {headers: FETCHED, signal: mine.signal});
-    if (asking === mine && !placing) place(page);
+    if (asking === mine && !placing) {
+      place(page);
+      const side = document.querySelector("#place [name=side]")?.value, radio = find("chance").value && side && form.querySelector(`[name=side][value=${side}]`);
+      if (radio) radio.checked = true;  // an opinion chooses it
+    }
   } catch (error) {
     if (error.name !== "AbortError" && asking === mine) setTimeout(ask, 2000);
   }
@@ -31,6 +35,7 @@ function later() {
 }
 
 root.addEventListener("moved", () => {
+  begin();  // the panel may be a new one
   if (refreshing || !typed()) return;
   refreshing = setTimeout(() => {
     refreshing = 0;
@@ -96,7 +101,8 @@ document.addEventListener("submit", async event => {
     }
   } catch {
     form.querySelector("button").disabled = false;  // the same order again is carried out once
-    find("said").textContent = find("panel").dataset.failed;
+    const failed = Object.assign(document.createElement("p"), {className: "notice error", textContent: find("panel").dataset.failed});
+    find("said").replaceChildren(failed);
     setTimeout(ask);  // for a form that the server takes: one has signed in anew in another tab
   }
   placing = false;

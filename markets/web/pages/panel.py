@@ -17,11 +17,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_credits, to_micro, to_percent
+from markets.domain.amounts import LARGEST_AMOUNT, MICRO, to_cents, to_credits, to_micro, to_percent
 from markets.domain.errors import InsufficientShares, PriceOutOfRange, Refused
 from markets.domain.limits import ORDER_ID_LENGTH
 from markets.domain.orders import BUY, SELL, Order, Quote, check_open
-from markets.models import Market, Outcome
+from markets.models import Market, Outcome, Trade
 from markets.selectors import portfolio
 from markets.services import trading
 
@@ -29,7 +29,8 @@ POINT: Final = MICRO // 100  # the guard: so far may the average price move befo
 MUCH: Final = 30 * POINT  # a trade that moves the price so far is asked about
 FETCHED: Final = "X-Fetched"  # the header of panel.js: it wants the islands alone
 
-_NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,6})?", re.ASCII)
+_NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{0,6})?|\.\d{1,6}", re.ASCII)
+_COMMA = re.compile(r"\d+,\d{1,2}", re.ASCII)  # as many countries write 12.5
 
 
 class Choice(NamedTuple):
@@ -87,6 +88,10 @@ class Panel:
         return self.order is not None and self.order.side == BUY
 
     @property
+    def typed(self) -> bool:
+        return bool(self.amount or self.chance)
+
+    @property
     def stops_short(self) -> bool:
         """Whether the price cannot go where the opinion would take it."""
         return bool(self.chance and self.order and self.order.target_price is None)
@@ -125,10 +130,10 @@ class Panel:
 
 
 class Undo(NamedTuple):
-    """A sale of what was just bought."""
+    """A sale of what was just bought. `paid` is what it would bring, in micro-credits."""
 
-    outcome_id: int
-    shares: str
+    bought: Trade
+    paid: int
     seen: str  # the average price that it would bring
     order_id: str
 
@@ -146,7 +151,7 @@ def typed(data: Mapping[str, str]) -> str:
 def of(request: HttpRequest, market: Market, data: Mapping[str, str]) -> Panel:
     """Return the panel with what somebody has typed, and with a quote if that is an order."""
     panel = _empty(request, market, data)
-    if not (panel.amount or panel.chance):
+    if not panel.typed:
         return panel
     if panel.closed:
         return replace(panel, problem=panel.closed)
@@ -211,6 +216,8 @@ def _order(panel: Panel) -> Order:
         if amount > panel.chosen.held:
             raise Mistake(_held(panel.chosen))
         return Order(outcome_id=outcome_id, side=SELL, shares=amount)
+    if panel.balance is not None and amount > panel.balance:
+        raise Mistake(_too_much(amount, panel.balance))
     return Order(outcome_id=outcome_id, side=BUY, amount=amount)
 
 
@@ -244,11 +251,13 @@ def _from_opinion(panel: Panel) -> Order:
 
 def _number(text: str) -> int:
     """Return millionths. Raise Mistake."""
-    text = text.removesuffix("cr").strip()
+    text = "".join(text.removesuffix("cr").split())
+    if _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
     if not _NUMBER.fullmatch(text):
         raise Mistake(_("Write the amount as a number, such as 25 or 12.5."))
     try:
-        amount = to_micro(text.replace(",", ""))
+        amount = to_micro(f"0{text.replace(',', '')}".rstrip("."))
     except ValueError:
         amount = LARGEST_AMOUNT + 1
     if amount > LARGEST_AMOUNT:
@@ -269,7 +278,11 @@ def _obstacle(panel: Panel, order: Order, quote: Quote) -> str:
     """Return why the viewer cannot carry out the order, or nothing."""
     if panel.balance is None or order.side == SELL or quote.cost <= panel.balance:
         return ""
-    facts = {"cost": to_credits(quote.cost), "balance": to_credits(panel.balance)}
+    return _too_much(quote.cost, panel.balance)
+
+
+def _too_much(cost: int, balance: int) -> str:
+    facts = {"cost": to_cents(cost), "balance": to_cents(balance)}
     return _("That costs %(cost)s credits, and you have %(balance)s: try less, or Max.") % facts
 
 

@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from markets.domain.amounts import MICRO, to_credits, to_micro, to_percent, to_text
+from markets.domain.amounts import MICRO, to_cents, to_credits, to_micro, to_percent, to_text
 from markets.domain.errors import IdempotencyConflict, Refused, SlippageExceeded
 from markets.domain.orders import BUY, SELL, Order
+from markets.domain.text import named
 from markets.infra.threads import in_thread, turnstile
 from markets.models import Market, Trade
 from markets.selectors import portfolio
@@ -153,8 +154,8 @@ def _other_order(wanted: panel.Panel, earlier: Trade | None) -> panel.Panel:
 def _told(trade: Trade) -> str:
     facts = {
         "shares": to_credits(trade.shares),
-        "outcome": trade.outcome.label,
-        "cost": to_credits(trade.cost),
+        "outcome": named(trade.outcome.label),
+        "cost": to_cents(trade.cost),
     }
     if trade.side == BUY:
         return _("Bought %(shares)s %(outcome)s for %(cost)s credits.") % facts
@@ -178,10 +179,10 @@ def _undo(found: Market, made: Trade) -> panel.Undo | None:
         return None
     sale = Order(outcome_id=made.outcome_id, side=SELL, shares=made.shares)
     try:
-        seen = trading.quote(market=found, order=sale, now=timezone.now()).average_price
+        back = trading.quote(market=found, order=sale, now=timezone.now())
     except Refused:
         return None
-    return panel.Undo(made.outcome_id, to_text(made.shares), to_text(seen), uuid4().hex)
+    return panel.Undo(made, back.cost, to_text(back.average_price), uuid4().hex)
 
 
 def _show(request: HttpRequest, found: Market, shown: panel.Panel) -> HttpResponse:

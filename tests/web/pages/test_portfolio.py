@@ -109,7 +109,7 @@ async def test_what_cannot_be_traded_now_has_no_sell(own, bob):
 async def test_settled_says_what_came_true_and_what_it_paid(own, bob):
     await in_thread(lived, bob)
     shown = text_of((await own.get("/portfolio?show=settled")).text)
-    assert re.search(r"Off\? Called off · you held 8 of No paid back [\d.]+ cr ▲ 0 cr", shown)
+    assert re.search(r"Off\? Called off · you held 8 of No paid back [\d.]+ cr 0 cr", shown)
     assert re.search(r"Won\? Yes · you held 15 of Yes paid 15 cr ▲ [\d.]+ cr", shown)
     assert "Held?" not in shown
 

@@ -159,8 +159,27 @@ async def test_more_than_one_has_is_not_spent(client, bob, deep):
     await sign_in(client, "bob")
     assert "Buy Yes for 1,000" in words(await quoted(client, "/markets/deep", amount="1,000"))
     page = await quoted(client, "/markets/deep", amount="1000.01")
-    assert said(page) == "That costs 1,000 credits, and you have 1,000: try less, or Max."
+    assert said(page) == "That costs 1,000.01 credits, and you have 1,000: try less, or Max."
     assert PLACE not in page.text
+
+
+async def test_an_outcome_that_looks_like_a_number_stands_in_quotes(client, bob, make_market):
+    labels = [OutcomeDraft(label) for label in ("6", "7 or more")]
+    await in_thread(make_market, "How many goals?", outcomes=labels)
+    await sign_in(client, "bob")
+    goals = "/markets/how-many-goals"
+    page = words(await quoted(client, goals, amount="25"))
+    assert "Buy “6” for 25" in page
+    assert "shares of “6”" in page
+    done = await buys(client, goals, amount="25")
+    assert re.search(r"Bought [\d.]+ “6” for 25 c", words(done))
+
+
+async def test_who_joins_comes_back_to_what_they_chose_and_typed(client, market):
+    _yes, no = await in_thread(outcomes)
+    page = await quoted(client, outcome=no.pk, amount="37;5")
+    assert f"%3Foutcome%3D{no.pk}%26" in page.text
+    assert "amount%3D37" in page.text
 
 
 # --- From the opinion ---
@@ -374,14 +393,14 @@ AMOUNTS = [
     ("1e9", AMOUNT_HELP),
     ("٣", AMOUNT_HELP),
     ("all", AMOUNT_HELP),
-    ("12,5", AMOUNT_HELP),
-    ("1,00", AMOUNT_HELP),
+    ("1,0000", AMOUNT_HELP),
+    (".", AMOUNT_HELP),
     ("0x10", AMOUNT_HELP),
     ("NaN", AMOUNT_HELP),
     ("1.1234567", AMOUNT_HELP),
     ("<b>25</b>", AMOUNT_HELP),
     ("0.000001", "The smallest trade is"),
-    ("999999999", "too far: try a smaller amount."),
+    ("999999999", "you have 1,000: try less, or Max."),
     ("9999999999", "That is more than there is: try a smaller amount."),
     ("9" * 10_000, "That is more than there is: try a smaller amount."),
 ]
@@ -402,7 +421,18 @@ async def test_a_bad_amount_is_answered_with_a_sentence_and_stays(trader, amount
 
 @pytest.mark.parametrize(
     ("amount", "cost"),
-    [("0,100", "100"), ("0025", "25"), ("25 cr", "25"), ("25cr", "25"), (" 25 ", "25")],
+    [
+        ("0,100", "100"),
+        ("0025", "25"),
+        ("25 cr", "25"),
+        ("25cr", "25"),
+        (" 25 ", "25"),
+        ("12,5", "12.5"),
+        ("1,05", "1.05"),
+        ("25.", "25"),
+        (".5", "0.5"),
+        ("1 00", "100"),
+    ],
 )
 async def test_an_amount_may_be_written_as_people_write_it(trader, amount, cost):
     assert f"Buy Yes for {cost}" in words(await quoted(trader, amount=amount))
