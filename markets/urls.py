@@ -23,6 +23,11 @@ urlpatterns = [
     path("markets/<slug:slug>/comment", comments.write, name="comment"),
     path("markets/<slug:slug>/comments/<int:comment_id>/edit", comments.edit, name="edit_comment"),
     path(
+        "markets/<slug:slug>/comments/<int:comment_id>",
+        comments.versions,
+        name="comment_versions",
+    ),
+    path(
         "markets/<slug:slug>/comments/<int:comment_id>/report",
         comments.report,
         name="report_comment",

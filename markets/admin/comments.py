@@ -45,7 +45,8 @@ class DecisionPage(ConfirmedPage):
 
     def basis(self) -> str:
         one = self.comment
-        return f"{one.edited_at} {one.hidden_at} {one.pinned_at}"
+        waiting = one.reports.filter(decided_at=None).count()
+        return f"{one.edited_at} {one.hidden_at} {one.pinned_at} {waiting}"
 
     def preview(self, form: forms.Form) -> dict[str, Any]:
         return {"lines": [self.effect, f"{self.comment.author}: “{self.comment.text}”"]}

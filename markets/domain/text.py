@@ -45,7 +45,7 @@ _LINK: Final = re.compile(r"https?://\S+|www\.\S+")
 
 def reason(field: str, text: str) -> str:
     """Return a comment, which says something in words. Raise Invalid."""
-    text = text.strip()
+    text = re.sub("\r\n?", "\n", text).strip()  # forms send CRLF, and count it as one
     _check_characters(field, text, limits.COMMENT_LENGTH, allowed="\t\n\r")
     if not INVISIBLE.sub("", text):
         raise Invalid(**{field: "Write what you think, and why."})

@@ -8,7 +8,7 @@ import math
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -39,20 +39,6 @@ TRADERS_ORDERS: Final = (  # day, market, outcome, credits: bought for, or if ne
     (-2.4, "booker-winner-length", "300 to 399 pages", 25),
     (-1.3, "us-unemployment-up", "No", 30),
 )
-COMMENTS: Final = (  # day, market, who, what they said; who answers answers the market's first
-    (-36.2, "last-service-auth-gateway", "piotr.w", "Billing has **three cron jobs** left on the old proxy. They will be last.", False),
-    (-35.9, "last-service-auth-gateway", "dana", "Two of those went away on Friday.", True),
-    (-29.0, "gold-new-high", "tobias", "Central banks keep buying, and the old high is less than 2 % away.", False),
-    (-20.1, "brent-above-opening", "yuki", "Stocks are building: I sell into every rally.\n\nSee the weekly report.", False),
-    (-12.4, "torino-scale-one", "nils", "Since 2004 this has happened about once a year, so the base rate alone is near a third.", False),
-    (-8.0, "sev1-count-90-days", "farida", "We had two last quarter with a freeze, and there is no freeze now.", False),
-    (-7.6, "sev1-count-90-days", "lena_h", "The new load balancer alone should save one.", True),
-    (-6.0, "roadmap-vote-winner", "anouk", "Offline mode has led every customer call that I sat in on this month.", False),
-    (-5.8, "roadmap-vote-winner", TRADER, "Those were enterprise customers. In the forum it is dark theme by far.", True),
-    (-5.2, "enso-state-next-update", "b.nakamura", "The subsurface is neutral; only the trade winds could change that now.", False),
-    (-2.1, "booker-winner-length", "cleo", "Five of the last eight winners had 300 to 399 pages.", False),
-    (-1.0, "us-unemployment-up", "anouk", "Weekly claims fell three times in a row.", False),
-)  # fmt: skip
 WEEKEND: Final = 0.35  # of a working day's looks
 QUIET_DAYS: Final = 0.05  # without trades, before the end
 BUSY: Final = 22  # so much appeal of all markets together, and nobody stays away
@@ -115,7 +101,14 @@ class Trading:
 class Past:
     """The simulation: `acts` tells it from the first act to the last."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], end: datetime, grant: int) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        comments: Sequence[Mapping[str, Any]],
+        end: datetime,
+        grant: int,
+    ) -> None:
+        self.comments = comments
         self.rows = {row["external_id"]: row for row in rows}
         self.end, self.grant = end, grant
         self.chance = random.Random("a past")
@@ -129,7 +122,7 @@ class Past:
         steps = [step for row in self.rows.values() for step in life(row)]
         steps += [step for person in PEOPLE for step in self.looks(person)]
         steps += [(day, "order", (f"sample:{name}", *of)) for day, name, *of in TRADERS_ORDERS]
-        steps += [(day, "comment", (f"sample:{name}", *of)) for day, name, *of in COMMENTS]
+        steps += [(said["in_days"], "comment", said) for said in self.comments]
         last = None
         for day, verb, facts in sorted(steps, key=lambda step: step[0]):
             at = self.end + timedelta(days=day)
@@ -140,8 +133,7 @@ class Past:
             elif verb == "order":
                 act = self.order(at, *facts)
             elif verb == "comment":
-                name, who, said, answers = facts
-                act = Act(at, name, verb, {"who": who, "said": said, "answers": answers})
+                act = Act(at, facts["external_id"], verb, facts)
             else:
                 self.follow(day, facts["external_id"], verb)
                 act = Act(at, facts["external_id"], verb, facts)

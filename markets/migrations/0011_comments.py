@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 MODERATE = ("moderate_comment", "Can hide, show and pin comments")
-SEE = [("view_comment", "Can view comment"), ("view_commentreport", "Can view comment report")]
+SEE = [("view_comment", "Can view comment"), ("view_commentreport", "Can view comment report"), ("view_commentversion", "Can view earlier text")]
 GROUPS = {"Market editors": [MODERATE, *SEE], "Auditors": SEE}
 
 
@@ -73,9 +73,11 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.TextField()),
                 ('written_at', models.DateTimeField()),
+                ('replaced_at', models.DateTimeField()),
                 ('comment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='markets.comment')),
             ],
             options={
+                'verbose_name': 'earlier text',
                 'ordering': ['-id'],
             },
         ),
@@ -93,7 +95,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='commentreport',
-            constraint=models.UniqueConstraint(fields=('comment', 'reporter'), name='comment_reported_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('decided_at', None)), fields=('comment', 'reporter'), name='comment_reported_once'),
         ),
         migrations.RunPython(let_groups_moderate, migrations.RunPython.noop),
     ]

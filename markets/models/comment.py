@@ -42,9 +42,11 @@ class CommentVersion(models.Model):
     comment = models.ForeignKey(Comment, models.CASCADE, related_name="versions")
     text = models.TextField()
     written_at = models.DateTimeField()
+    replaced_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "earlier text"
 
     def __str__(self) -> str:
         return self.text[:40]
@@ -61,7 +63,9 @@ class CommentReport(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [unique("comment_reported_once", "comment", "reporter")]
+        constraints = [
+            unique("comment_reported_once", "comment", "reporter", condition=Q(decided_at=None))
+        ]
         indexes = [
             models.Index(fields=["id"], condition=Q(decided_at=None), name="comment_report_open")
         ]

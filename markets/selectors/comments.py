@@ -2,14 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Final
 
 from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from markets.models import Comment, Position
-
-PINNED: Final = 10
+from markets.selectors.portfolio import SETTLED
 
 
 def threads(market_id: int) -> QuerySet[Comment]:
@@ -21,10 +19,10 @@ def threads(market_id: int) -> QuerySet[Comment]:
 
 def newest(market_id: int, *, before_id: int | None, most: int) -> list[Comment]:
     """Return the newest threads, before those that staff have pinned; further ones have an id."""
-    began = threads(market_id).prefetch_related("versions", "replies__versions")
+    began = threads(market_id)
     if before_id is not None:
         return list(began.filter(pk__lt=before_id, pinned_at=None).order_by("-pk")[:most])
-    pinned = list(began.exclude(pinned_at=None).order_by("-pinned_at")[:PINNED])
+    pinned = list(began.exclude(pinned_at=None).order_by("-pinned_at"))
     return [*pinned, *began.filter(pinned_at=None).order_by("-pk")[: most - len(pinned)]]
 
 
@@ -34,6 +32,7 @@ def holdings(market_id: int, comments: Collection[Comment]) -> dict[int, list[Po
         return {}
     writers = {one.author_id for began in comments for one in (began, *began.replies.all())}
     held = Position.objects.filter(market_id=market_id, trader__in=writers, shares__gt=0)
+    held = held.exclude(market__status__in=SETTLED)
     found = defaultdict[int, list[Position]](list)
     for position in held.select_related("outcome").order_by("-shares"):
         found[position.trader_id].append(position)

@@ -52,6 +52,12 @@ def entries(market: Market) -> list[Entry]:
     return [_entry(event, labels) for event in events[:SHOWN]]
 
 
+def last_seq(market: Market) -> int:
+    """Return the `seq` of the newest event that is no talk."""
+    events = market.events.exclude(type__in=TALK).order_by("-seq")
+    return events.values_list("seq", flat=True).first() or 0
+
+
 def edits(market: Market) -> list[Entry]:
     """Return the newest edits since the market became public."""
     events = Event.objects.public().filter(market=market, type=EventType.UPDATED).order_by("-seq")

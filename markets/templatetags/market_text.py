@@ -28,6 +28,9 @@ register.filter("money", amounts.to_money)
 _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
     ["linkify", "table", "strikethrough"]
 )
+_reason = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
+    ["linkify", "strikethrough"]  # few characters make a table of many cells
+)
 _LOUD = re.compile(r"(</?h)([12])(?=[\s>])", re.IGNORECASE)
 _TAGS = {
     "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "hr",
@@ -39,7 +42,16 @@ _TAGS = {
 @register.filter
 def markdown(text: str) -> SafeString:
     """Return Markdown, with any HTML in it, as safe HTML: nh3 removes all tags but `_TAGS`."""
-    html = _markdown.render(text)
+    return _safe(_markdown.render(text))
+
+
+@register.filter
+def reason(text: str) -> SafeString:
+    """Return a comment's Markdown, which has no tables, as safe HTML."""
+    return _safe(_reason.render(text))
+
+
+def _safe(html: str) -> SafeString:
     # h1 and h2 belong to the page
     html = _LOUD.sub(lambda found: f"{found[1]}{int(found[2]) + 2}", html)
     clean = nh3.clean(

@@ -38,8 +38,8 @@ def test_a_reason_is_written_answered_and_seen_by_who_looks_on(server, market, b
     expect(talk(page).get_by_text("The glass falls.")).to_be_visible()
     expect(talk(onlooker).get_by_text("The glass falls.")).to_be_visible()
     expect(talk(onlooker).get_by_text("holds 12 Yes")).to_be_visible()
-    expect(onlooker.get_by_text("Answer", exact=True)).to_have_count(0)
-    page.get_by_text("Answer", exact=True).click()
+    expect(onlooker.locator("summary", has_text="Answer")).to_have_count(0)
+    page.locator("summary", has_text="Answer").click()
     page.get_by_label("Your answer").fill("And so it rained.")
     page.get_by_role("button", name="Send the answer").click()
     expect(talk(onlooker).get_by_text("And so it rained.")).to_be_visible()
@@ -64,22 +64,23 @@ def test_by_keyboard_alone_one_writes_and_mends_a_reason(server, market, bob, pa
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(talk(page).locator(".prose").first).to_have_text("The glass falls.")
-    edited = talk(page).locator("summary", has_text="Edited")
-    edited.focus()
+    page.get_by_role("link", name="What it said before").focus()
     page.keyboard.press("Enter")
-    expect(talk(page).get_by_text("The glass fals.")).to_be_visible()
+    expect(page.get_by_text("The glass fals.")).to_be_visible()
+    assert_accessible(page)
 
 
 def test_what_somebody_writes_stays_while_others_write(server, market, bob, alice, page):
     mine = say(market, alice, "It is broken.")
     sign_in_by_hand(page, server, "bob", to=PAGE)
     page.locator(".pulse.live").wait_for()
-    page.get_by_text("Answer", exact=True).click()
+    page.locator("summary", has_text="Answer").click()
     page.get_by_label("Your answer").fill("Half a thou")
     say(market, alice, "Look at it.")
     comments.edit(comment_id=mine.pk, author=alice, said="It was broken.", now=timezone.now())
     page.get_by_label("What do you think, and why?").fill("Another thou")
     page.wait_for_timeout(1500)  # whatever came has come
+    expect(talk(page).get_by_text("Look at it.")).to_have_count(0)
     expect(page.get_by_label("Your answer")).to_have_value("Half a thou")
     expect(page.get_by_label("What do you think, and why?")).to_have_value("Another thou")
     page.get_by_label("Your answer").fill("Half a thought, whole.")
@@ -88,12 +89,39 @@ def test_what_somebody_writes_stays_while_others_write(server, market, bob, alic
     expect(talk(page).get_by_text("Look at it.")).to_be_visible()
 
 
+def test_what_came_meanwhile_is_shown_when_one_has_done(server, market, bob, alice, page):
+    say(market, alice, "It is broken.")
+    sign_in_by_hand(page, server, "bob", to=PAGE)
+    page.locator(".pulse.live").wait_for()
+    answer = page.locator("summary", has_text="Answer")
+    answer.click()
+    say(market, alice, "Look at it.")
+    page.wait_for_timeout(1500)
+    expect(page.get_by_label("Your answer")).to_be_visible()
+    answer.click()
+    page.locator("h1").click()
+    expect(talk(page).get_by_text("Look at it.")).to_be_visible()
+
+
+def test_a_refused_comment_stays_live_at_the_market_s_address(server, market, bob, alice, page):
+    sign_in_by_hand(page, server, "bob", to=PAGE)
+    page.get_by_label("What do you think, and why?").fill("https://example.org")
+    page.get_by_role("button", name="Comment").click()
+    expect(talk(page).get_by_role("alert")).to_have_text("Say in a few words what the link shows.")
+    expect(page.get_by_label("What do you think, and why?")).to_be_focused()
+    assert page.url.endswith(PAGE)
+    page.locator(".pulse.live").wait_for()
+    say(market, alice, "Look at it.")
+    expect(talk(page).get_by_text("Look at it.")).to_be_visible()
+    expect(page.get_by_label("What do you think, and why?")).to_have_value("https://example.org")
+
+
 def test_one_reports_and_staff_hide_and_show_again(
     server, market, bob, staff_member, page, browser
 ):
     comment = say(market, person("troll"), "Rude words")
     sign_in_by_hand(page, server, "bob", to=PAGE)
-    page.get_by_text("Report", exact=True).click()
+    page.locator("summary", has_text="Report").click()
     page.get_by_label("What is wrong with it?").fill("It is rude.")
     page.get_by_role("button", name="Send the report").click()
     expect(page.get_by_text("Thank you. Staff will look at it.")).to_be_visible()

@@ -15,6 +15,8 @@ from markets.domain.errors import (
 )
 from markets.domain.limits import COMMENT_LENGTH, MOST_COMMENTS_A_MINUTE
 from markets.models import Comment, Event
+from markets.selectors import comments as reading
+from markets.selectors import workqueue
 from markets.services import comments, resolution
 from markets.tasks import reactions
 from tests.support.clock import NOW
@@ -27,6 +29,10 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 def say(market, who, said="The glass falls.", now=NOW, **facts):
     return comments.write(market_id=market.pk, author=who, said=said, now=now, **facts)[0]
+
+
+def edit(comment, who, said, now=NOW):
+    return comments.edit(comment_id=comment.pk, author=who, said=said, now=now)
 
 
 def decide(comment, who, decision, now=NOW):
@@ -142,6 +148,59 @@ def test_staff_hide_show_and_pin_and_each_once(market, bob, alice):
     assert changes == ["pinned", "unpinned", "hidden", "shown"]
     with pytest.raises(Invalid):
         decide(answer, alice, "pinned")
+
+
+def test_edits_count_as_comments(market, bob):
+    comment = say(market, bob)
+    for number in range(MOST_COMMENTS_A_MINUTE - 1):
+        edit(comment, bob, f"Edit {number}", NOW + SECOND)
+    with pytest.raises(RateLimited):
+        edit(comment, bob, "One more", NOW + 2 * SECOND)
+    with pytest.raises(RateLimited):
+        say(market, bob, "Another", now=NOW + 2 * SECOND)
+    edit(comment, bob, "One more", NOW + MINUTE + SECOND)
+
+
+def test_line_ends_of_forms_are_those_of_the_api(market, bob):
+    comment = say(market, bob, "One\r\ntwo")
+    assert comment.text == "One\ntwo"
+    edit(comment, bob, "One\r\ntwo")
+    assert not comment.versions.exists()
+    say(market, bob, "abcd\r\n" * 999 + "abcd", now=NOW + SECOND)  # 4,999 characters
+
+
+def test_ten_are_pinned_at_most_and_what_is_hidden_is_not(market, alice, bob):
+    made = [say(market, bob, f"Reason {n}", now=NOW + n * MINUTE) for n in range(11)]
+    for comment in made[:10]:
+        decide(comment, alice, "pinned")
+    with pytest.raises(Invalid, match="unpin one first"):
+        decide(made[10], alice, "pinned")
+    decide(made[0], alice, "hidden")
+    made[0].refresh_from_db()
+    assert made[0].pinned_at is None
+    decide(made[10], alice, "pinned")
+    assert {one.pk for one in reading.newest(market.pk, before_id=None, most=30)} == {
+        one.pk for one in made
+    }
+
+
+def test_a_comment_has_a_hundred_answers_at_most(market, bob, alice, monkeypatch):
+    monkeypatch.setattr(comments, "MOST_ANSWERS", 2)
+    reason = say(market, bob)
+    for said in ("One", "Two"):
+        say(market, alice, said, parent_id=reason.pk)
+    with pytest.raises(Invalid, match="begin anew"):
+        say(market, alice, "Three", parent_id=reason.pk)
+
+
+def test_what_was_kept_can_be_reported_again(market, bob, alice):
+    comment, carol = say(market, bob), person("carol")
+    facts = {"comment_id": comment.pk, "reporter": carol, "now": NOW}
+    comments.report(reason="Rude", **facts)
+    decide(comment, alice, "shown")
+    edit(comment, bob, "Very rude words")
+    comments.report(reason="Rude now", **facts)
+    assert workqueue.reported_comments(NOW).get() == comment
 
 
 def test_a_comment_is_reported_once_by_each_and_a_decision_closes_the_reports(market, bob, alice):

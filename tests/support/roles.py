@@ -127,6 +127,7 @@ PAGES = [Row(*row) for row in (
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
     ("GET /markets/<slug:slug>/comment", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/comment", EVERYBODY),  # who is signed out keeps what they wrote
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>", EVERYBODY),
     ("GET /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
     ("POST /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
     ("GET /markets/<slug:slug>/comments/<int:comment_id>/report", EVERYBODY),

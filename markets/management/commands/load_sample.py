@@ -20,6 +20,7 @@ from markets.models import Event, Market
 from markets.services import catalogue, comments, lifecycle, resolution, trading
 
 SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample/markets.json"
+COMMENTS: Final = SAMPLE.with_name("comments.json")
 TEXTS: Final = ["external_id", "name", "description", "resolution_criteria", "category", "tags"]
 
 
@@ -54,7 +55,8 @@ class Loader:
         self.foreign: set[str] = set()  # imported by somebody else
 
     def run(self) -> None:
-        past = Past(self.rows.values(), self.end, settings.STARTING_GRANT)
+        said = json.loads(COMMENTS.read_text(encoding="utf-8"))
+        past = Past(self.rows.values(), said, self.end, settings.STARTING_GRANT)
         with connection.cursor() as cursor:
             # what a crash of the server takes back, the next start does again
             cursor.execute("SET synchronous_commit = off")
@@ -114,6 +116,7 @@ class Loader:
         )
 
     def comment(self, market: Market, act: Act) -> None:
+        # who answers answers the market's first comment
         first = market.comments.earliest("pk").pk if act.facts["answers"] else None
         author, said = self.people[act.facts["who"]], act.facts["said"]
         comments.write(market_id=market.pk, author=author, said=said, now=act.at, parent_id=first)

@@ -81,26 +81,35 @@ def _chart(found: Market, wanted: str) -> Chart:
 def _comments(request: HttpRequest, market: Market, said: Any) -> dict[str, Any]:
     """Return the newest comments, those that staff have pinned first; drafts have none.
 
-    What was `said` to a comment that is not shown stands in the form for a new one.
+    What was `said` where no form is shown stands in the form for a new comment.
     """
     if not market.public:
         return {}
     before = request.GET.get("before", "")
-    before_id = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    before_id = int(before) if is_id(before) else None
     threads = comments.newest(market.pk, before_id=before_id, most=COMMENTS + 1)
     older = threads[COMMENTS - 1].pk if len(threads) > COMMENTS else None
     threads = threads[:COMMENTS]
-    shown = {one.pk for thread in threads for one in (thread, *thread.replies.all())}
-    if said and not {said.parent_id, said.comment_id} & shown:
-        said = said._replace(parent_id=None, comment_id=None)
+    if said:
+        shown = [one for thread in threads for one in (thread, *thread.replies.all())]
+        open_ = [one for one in shown if not one.hidden_at]
+        places = {(one.pk, None) for one in open_ if not one.parent_id}
+        places |= {(None, one.pk) for one in open_ if one.author_id == request.user.pk}
+        if (said.parent_id, said.comment_id) not in places:
+            said = said._replace(parent_id=None, comment_id=None)
     return {
         "talks": True,
         "said": said,
         "threads": threads,
         "older_than": older,
+        "older": f"?before={before_id}" if before_id is not None else "",
         "holds": comments.holdings(market.pk, threads),
         "shows_holdings": settings.SHOW_HOLDINGS,
     }
+
+
+def is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:

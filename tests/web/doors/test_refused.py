@@ -204,7 +204,8 @@ def basis_of(step, chosen):
     if isinstance(chosen, Job):
         return "1 []"
     if isinstance(chosen, Comment):
-        return f"{chosen.edited_at} {chosen.hidden_at} {chosen.pinned_at}"
+        waiting = chosen.reports.filter(decided_at=None).count()
+        return f"{chosen.edited_at} {chosen.hidden_at} {chosen.pinned_at} {waiting}"
     if step == "unresolve":
         return f"{chosen.seq} 0"  # and nothing is lacking
     return chosen.version if step in {"schedule", "open", "pause", "close"} else chosen.seq

@@ -66,7 +66,50 @@ async def test_an_answer_an_edit_and_a_report_each_have_a_form(bobs, bob, alice,
     assert "Thank you. Staff will look at it." in page.text
     assert "Which glass?" in talk(page)
     assert "Edited" in words(talk(page))
-    assert "Which one?" in talk(page), "what it said before can be read"
+    before = await bobs.get(f"{PAGE}/comments/{answer.pk}")
+    assert "Which one?" in before.text, "what it said before can be read"
+
+
+async def test_a_text_without_a_form_to_stand_in_stands_in_the_first_one(bobs, alice, bob, market):
+    def write():
+        hers = comments.write(market_id=market.pk, author=alice, said="Hers", now=NOW)[0]
+        mine = comments.write(market_id=market.pk, author=bob, said="Mine", now=NOW)[0]
+        for one in (hers, mine):
+            comments.decide(comment_id=one.pk, actor=alice, now=NOW, decision="hidden")
+        return hers, mine
+
+    hers, mine = await in_thread(write)
+    for path, fields in (
+        (f"{PAGE}/comment", {"parent": hers.pk}),
+        (f"{PAGE}/comment", {"parent": "9" * 20}),
+        (f"{PAGE}/comments/{mine.pk}/edit", {}),
+        (f"{PAGE}/comments/{hers.pk}/edit", {}),
+    ):
+        answer = await send(bobs, path, text="My words", **fields)
+        assert answer.status_code == 200
+        assert "My words</textarea>" in talk(answer), (path, fields)
+        assert 'role="alert"' in talk(answer)
+    assert (await bobs.get(f"{PAGE}/comments/{hers.pk}")).status_code == 404, "it is hidden"
+
+
+async def test_an_answer_to_an_older_comment_leads_to_where_it_is_shown(bobs, market):
+    def write():
+        for number in range(33):
+            who = person(f"writer{number}")
+            comments.write(market_id=market.pk, author=who, said=f"Reason {number:02}", now=NOW)
+        return Comment.objects.earliest("pk")
+
+    first = await in_thread(write)
+    answer = await send(bobs, text="So it is.", parent=first.pk)
+    page = await bobs.get(answer.headers["Location"])
+    assert "So it is." in talk(page)
+    assert "Newest comments" in talk(page)
+
+
+async def test_a_small_text_makes_no_large_page(bobs, market):
+    table = "|" + "a|" * 600 + "\n|" + "-|" * 600 + "\n" + "|\n" * 1190
+    await send(bobs, text=table)
+    assert len((await bobs.get(PAGE)).text) < 40_000
 
 
 @pytest.mark.parametrize("text", ["https://example.org/a", "x" * 5001])
