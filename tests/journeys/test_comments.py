@@ -7,11 +7,11 @@ from playwright.sync_api import expect
 from markets.domain.amounts import MICRO
 from markets.models import Comment
 from markets.services import comments
-from tests.journeys.test_look import OUT_OF_BOX, SIDE_SCROLL, SMALL_TARGETS
 from tests.support.axe import assert_accessible
 from tests.support.browser import begin, needs_chromium, picture, press, sign_in_by_hand
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import person
+from tests.support.probes import OUT_OF_BOX, SIDE_SCROLL, SMALL_TARGETS
 
 pytestmark = needs_chromium
 

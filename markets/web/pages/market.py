@@ -93,7 +93,9 @@ def _comments(request: HttpRequest, market: Market, said: Any) -> dict[str, Any]
     if said:
         shown = [one for thread in threads for one in (thread, *thread.replies.all())]
         open_ = [one for one in shown if not one.hidden_at]
-        places = {(one.pk, None) for one in open_ if not one.parent_id}
+        places: set[tuple[int | None, int | None]] = {
+            (one.pk, None) for one in open_ if not one.parent_id
+        }
         places |= {(None, one.pk) for one in open_ if one.author_id == request.user.pk}
         if (said.parent_id, said.comment_id) not in places:
             said = said._replace(parent_id=None, comment_id=None)
