@@ -221,6 +221,7 @@ logs.configure(
 RESOLUTION_REVIEW_HOURS = (
     env.number("RESOLUTION_REVIEW_HOURS", 0) if env.text("RESOLUTION_REVIEW_HOURS", "") else None
 )
+SHOW_HOLDINGS = env.flag("SHOW_HOLDINGS", default=True)  # beside what their holder comments
 STARTING_GRANT = env.number("STARTING_GRANT", 1000) * 1_000_000  # micro-credits of a new trader
 LOG_HOT_ONE_IN = env.number("LOG_HOT_ONE_IN", 100, least=1)  # of the answers from memory
 # Open streams in each process.

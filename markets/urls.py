@@ -5,6 +5,7 @@ from django.urls import path
 from markets.web import operator
 from markets.web.pages import (
     calendar,
+    comments,
     crawlers,
     home,
     keys,
@@ -19,6 +20,18 @@ urlpatterns = [
     path("markets/<slug:slug>", market.market, name="market"),
     path("markets/<slug:slug>/trade", trade.trade, name="trade"),
     path("markets/<slug:slug>/object", market.object_to, name="object_to"),
+    path("markets/<slug:slug>/comment", comments.write, name="comment"),
+    path("markets/<slug:slug>/comments/<int:comment_id>/edit", comments.edit, name="edit_comment"),
+    path(
+        "markets/<slug:slug>/comments/<int:comment_id>",
+        comments.versions,
+        name="comment_versions",
+    ),
+    path(
+        "markets/<slug:slug>/comments/<int:comment_id>/report",
+        comments.report,
+        name="report_comment",
+    ),
     path("portfolio", portfolio.portfolio, name="portfolio"),
     path("portfolio/statement", portfolio.statement, name="statement"),
     path("portfolio/statement.csv", portfolio.statement_csv, name="statement_csv"),

@@ -2,6 +2,7 @@
 
 from markets.admin import (  # noqa: F401
     bulk,
+    comments,
     events,
     invitations,
     keys,

@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.timesince import timesince, timeuntil
 
 from markets.admin.base import StaffRequest
-from markets.admin.navigation import AWAITING, list_of, row_of, sees, shown_count
+from markets.admin.navigation import AWAITING, REPORTED, list_of, row_of, sees, shown_count
 from markets.domain.amounts import to_money, to_percent
 from markets.domain.permissions import Permission, may
-from markets.models import Account, AuditRun, Event, Job, Market, Proposal, Report, Trade
+from markets.models import Account, AuditRun, Comment, Event, Job, Market, Proposal, Report, Trade
 from markets.presenters.chart import Bar, bar_chart
 from markets.selectors import workqueue
 from markets.services.bulk import OPERATIONS
@@ -130,6 +131,11 @@ def _proposed(_request: StaffRequest, proposal: Proposal, now: datetime) -> Row:
     return Row(proposal.market.name, row_of(proposal.market), note, figure, "info" if ready else "")
 
 
+def _reported(_request: StaffRequest, comment: Comment, now: datetime) -> Row:
+    note = f"{comment.author} on {comment.market.name}, {_ago(comment.created_at, now)}"
+    return Row(Truncator(comment.text).chars(80), row_of(comment), note)
+
+
 def _unhandled(_request: StaffRequest, event: Event, now: datetime) -> Row:
     return Row(event.market.name, row_of(event), event.type, _ago(event.at, now), "danger")
 
@@ -162,6 +168,12 @@ def _sections() -> list[Section]:
             (Source("awaiting", Market, lambda _now: AWAITING, _awaiting),),
         ),
         *_reviews(),
+        Section(
+            "Reported comments",
+            "Nobody has reported a comment.",
+            (Source("reported", Comment, lambda _now: REPORTED, _reported),),
+            beside=True,
+        ),
         Section(
             "Closing within 24 hours",
             "Nothing closes within 24 hours.",

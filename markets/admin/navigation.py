@@ -52,6 +52,7 @@ class Entry(NamedTuple):
 
 
 AWAITING: Final = urlencode({"queue": "awaiting"})
+REPORTED: Final = urlencode({"queue": "reported"})
 GROUPS: Final[dict[str, tuple[Entry, ...]]] = {
     "Questions": (
         Entry("gavel", "markets.Market", "Awaiting resolution", AWAITING, "awaiting"),
@@ -59,6 +60,8 @@ GROUPS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry("category", "markets.Category"),
         Entry("sell", "markets.Tag"),
         Entry("task_alt", "markets.Resolution"),
+        Entry("chat", "markets.Comment", "Reported comments", REPORTED, "reported"),
+        Entry("forum", "markets.Comment"),
     ),
     "People": (
         Entry("person", settings.AUTH_USER_MODEL),

@@ -26,7 +26,7 @@ from markets.domain.errors import Invalid
 from markets.domain.orders import Reversal
 from markets.domain.permissions import Permission, may
 from markets.models import Market, Proposal, Status
-from markets.selectors import settlement
+from markets.selectors import settlement, timeline
 from markets.services import lifecycle, proposals, resolution
 
 STATUS_COLOURS = {
@@ -80,7 +80,12 @@ class MarketPage(ConfirmedPage):
         return f"This market is {status}. To {self.move} a market, it must be {allowed}."
 
     def basis(self) -> str:
-        return str(self.market.seq)
+        return str(self.seq)
+
+    @cached_property
+    def seq(self) -> int:
+        """Return the `seq` of the newest event: what people say outdates no preview."""
+        return timeline.last_seq(self.market)
 
     def who(self) -> dict[str, Any]:
         """Return what every service needs: the market as it was shown, who, and when."""
@@ -335,7 +340,7 @@ class UnresolvePage(MarketPage):
     def basis(self) -> str:
         """Return the market's `seq` and the credits that are lacking: a trader who spends credits
         in another market leaves no event in this one."""
-        return f"{self.market.seq} {sum(self.reversal.lacking.values())}"
+        return f"{self.seq} {sum(self.reversal.lacking.values())}"
 
     @cached_property
     def reversal(self) -> Reversal:

@@ -21,7 +21,7 @@ from redis import RedisError
 from redis.commands.core import Script
 
 from markets.domain.errors import NotFound
-from markets.domain.event_types import EventType
+from markets.domain.event_types import TALK, EventType
 from markets.infra.redis import redis
 from markets.infra.threads import in_thread
 from markets.presenters.market import present_market
@@ -128,10 +128,13 @@ def _put(client: Any, market_id: int, seq: int, body: bytes, ttl: int = TTL_SECO
     return int(_store(keys=[key], args=[seq, body, lifetime], client=client))
 
 
+_MOVES_NO_SHELF: Final = TALK | {EventType.TRADE}
+
+
 def outdated_by(message: Mapping[str, Any]) -> list[int]:
     """Return the subjects whose answers an event makes outdated."""
     about = [message["market_id"], ALL_MARKETS]
-    return about if message["type"] == EventType.TRADE else [*about, CATALOGUE]
+    return about if message["type"] in _MOVES_NO_SHELF else [*about, CATALOGUE]
 
 
 def invalidate(market_id: int, seq: int) -> None:

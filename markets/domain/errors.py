@@ -75,8 +75,8 @@ class Forbidden(Refused):
 class RateLimited(Refused):
     code = "rate_limited"
 
-    def __init__(self, limit: int, retry_after: int) -> None:
-        super().__init__(f"More than {limit} calls in a minute: try again in {retry_after} s.")
+    def __init__(self, limit: int, retry_after: int, what: str = "calls") -> None:
+        super().__init__(f"More than {limit} {what} in a minute: try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -1,6 +1,7 @@
 """The kinds of events; the values are public."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class EventType(StrEnum):
@@ -16,3 +17,10 @@ class EventType(StrEnum):
     UNRESOLVED = "market.unresolved"
     CANCELLED = "market.cancelled"
     TRADE = "trade"
+    COMMENTED = "comment.added"
+    COMMENT_CHANGED = "comment.changed"
+
+
+TALK: Final = frozenset(
+    {EventType.COMMENTED, EventType.COMMENT_CHANGED}
+)  # nothing that counts moves

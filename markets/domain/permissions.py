@@ -18,6 +18,7 @@ class Permission(StrEnum):
     RESOLVE_MARKET = "markets.resolve_market"  # resolve, unresolve, cancel
     IMPORT_MARKETS = "markets.import_markets"
     EXPORT_DATA = "markets.export_data"
+    MODERATE_COMMENTS = "markets.moderate_comment"  # hide, show, pin, decide on reports
     GRANT_CREDITS = "markets.grant_credits"
     MANAGE_KEYS = "markets.manage_keys"  # issue and revoke those of others
     INVITE_PEOPLE = "markets.invite_people"

@@ -40,6 +40,20 @@ def body(field: str, text: str) -> str:
     return text
 
 
+_LINK: Final = re.compile(r"https?://\S+|www\.\S+")
+
+
+def reason(field: str, text: str) -> str:
+    """Return a comment, which says something in words. Raise Invalid."""
+    text = re.sub("\r\n?", "\n", text).strip()  # forms send CRLF, and count it as one
+    _check_characters(field, text, limits.COMMENT_LENGTH, allowed="\t\n\r")
+    if not INVISIBLE.sub("", text):
+        raise Invalid(**{field: "Write what you think, and why."})
+    if not any(character.isalnum() for character in _LINK.sub("", text)):
+        raise Invalid(**{field: "Say in a few words what the link shows."})
+    return text
+
+
 def _check_characters(field: str, text: str, most: int, allowed: str = "") -> None:
     if len(text) > most:
         raise Invalid(**{field: f"This has {len(text)} characters; at most {most} are allowed."})

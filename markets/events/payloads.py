@@ -107,6 +107,22 @@ class Cancelled(StatusChanged):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Commented(Payload):
+    """The log names the comment and not its text: what is hidden later stays hidden."""
+
+    kind = EventType.COMMENTED
+    comment_id: int
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommentChanged(Payload):
+    kind = EventType.COMMENT_CHANGED
+    comment_id: int
+    change: Literal["edited", "hidden", "shown", "pinned", "unpinned"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Traded(Payload):
     """Shares were bought or sold; amounts as decimal strings. The trader is not named.
 

@@ -8,7 +8,7 @@ import math
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -57,7 +57,7 @@ class Act(NamedTuple):
 
     at: datetime
     external_id: str
-    verb: str  # create, open, trade, edit, pause, close, resolve or cancel
+    verb: str  # create, open, trade, comment, edit, pause, close, resolve or cancel
     facts: Mapping[str, Any]
 
 
@@ -101,7 +101,14 @@ class Trading:
 class Past:
     """The simulation: `acts` tells it from the first act to the last."""
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], end: datetime, grant: int) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        comments: Sequence[Mapping[str, Any]],
+        end: datetime,
+        grant: int,
+    ) -> None:
+        self.comments = comments
         self.rows = {row["external_id"]: row for row in rows}
         self.end, self.grant = end, grant
         self.chance = random.Random("a past")
@@ -115,6 +122,7 @@ class Past:
         steps = [step for row in self.rows.values() for step in life(row)]
         steps += [step for person in PEOPLE for step in self.looks(person)]
         steps += [(day, "order", (f"sample:{name}", *of)) for day, name, *of in TRADERS_ORDERS]
+        steps += [(said["in_days"], "comment", said) for said in self.comments]
         last = None
         for day, verb, facts in sorted(steps, key=lambda step: step[0]):
             at = self.end + timedelta(days=day)
@@ -124,6 +132,8 @@ class Past:
                 act = self.look(day, at, facts)
             elif verb == "order":
                 act = self.order(at, *facts)
+            elif verb == "comment":
+                act = Act(at, facts["external_id"], verb, facts)
             else:
                 self.follow(day, facts["external_id"], verb)
                 act = Act(at, facts["external_id"], verb, facts)

@@ -1,6 +1,7 @@
 """The tables. Services write the rows; constraints of the database refuse invalid ones."""
 
 from markets.models.apikey import ApiKey, Scope
+from markets.models.comment import Comment, CommentReport, CommentVersion
 from markets.models.event import Event, FeedCursor
 from markets.models.invitation import Invitation
 from markets.models.job import Job
@@ -18,6 +19,9 @@ __all__ = [
     "Candle",
     "Category",
     "CategoryFollow",
+    "Comment",
+    "CommentReport",
+    "CommentVersion",
     "DayTotal",
     "DayTrader",
     "Event",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
-from markets.domain.event_types import EventType
+from markets.domain.event_types import TALK, EventType
 from markets.models import Event, Market, Trade
 
 SHOWN: Final = 50  # lines of a timeline, newest first
@@ -45,10 +45,17 @@ class Entry:
 
 
 def entries(market: Market) -> list[Entry]:
-    """Return the newest entries, without trades."""
-    events = market.events.exclude(type=EventType.TRADE).select_related("actor").order_by("-seq")
+    """Return the newest entries, without trades and comments."""
+    events = market.events.exclude(type=EventType.TRADE).exclude(type__in=TALK)
+    events = events.select_related("actor").order_by("-seq")
     labels = {outcome.pk: outcome.label for outcome in market.outcomes.all()}
     return [_entry(event, labels) for event in events[:SHOWN]]
+
+
+def last_seq(market: Market) -> int:
+    """Return the `seq` of the newest event that is no talk."""
+    events = market.events.exclude(type__in=TALK).order_by("-seq")
+    return events.values_list("seq", flat=True).first() or 0
 
 
 def edits(market: Market) -> list[Entry]:

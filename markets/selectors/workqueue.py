@@ -5,9 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import F, Func, IntegerField, Q, QuerySet
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
 
-from markets.models import AuditRun, DayTotal, Event, Job, Market, Proposal, Report, Status
+from markets.models import (
+    AuditRun,
+    Comment,
+    CommentReport,
+    DayTotal,
+    Event,
+    Job,
+    Market,
+    Proposal,
+    Report,
+    Status,
+)
 
 MOST_COUNTED: Final = 1000  # rows of a queue; more are "1,000+"
 SOON: Final = timedelta(hours=24)
@@ -48,6 +59,13 @@ def proposed(_now: datetime) -> QuerySet[Proposal]:
     return waiting.select_related("market", "proposed_by")
 
 
+def reported_comments(_now: datetime) -> QuerySet[Comment]:
+    """Return the comments with reports that nobody has decided on, the oldest first."""
+    waiting = CommentReport.objects.filter(comment=OuterRef("pk"), decided_at=None)
+    found = Comment.objects.filter(Exists(waiting)).order_by("pk")
+    return found.select_related("author", "market")
+
+
 def unhandled_events(now: datetime) -> QuerySet[Event]:
     late = Event.objects.filter(pending=True, at__lt=now - HANDLED_WITHIN)
     return late.order_by("pk").select_related("market")
@@ -62,6 +80,7 @@ QUEUES: Final[Mapping[str, Callable[[datetime], QuerySet[Any]]]] = {
     "closing": closing_soon,
     "drafts": drafts,
     "proposed": proposed,
+    "reported": reported_comments,
     "failed_reports": failed_reports,
     "failed_operations": failed_operations,
     "unhandled": unhandled_events,

@@ -14,7 +14,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from markets import events
-from markets.domain.event_types import EventType
+from markets.domain.event_types import TALK, EventType
 from markets.infra import broker
 from markets.infra.database import long_statements
 from markets.models import Event, FeedCursor, Job, Report
@@ -48,6 +48,7 @@ def notify(event: Event, now: datetime) -> None:
 # By kind of event, the reactions in their order.
 REACTIONS: Final[dict[EventType, tuple[Reaction, ...]]] = {
     **dict.fromkeys(EventType, (index_market, notify)),
+    **dict.fromkeys(TALK, ()),
     EventType.TRADE: (notify,),
 }
 

@@ -1,7 +1,9 @@
 """Template filters for texts and amounts."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import nh3
@@ -26,6 +28,9 @@ register.filter("money", amounts.to_money)
 _markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
     ["linkify", "table", "strikethrough"]
 )
+_reason = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
+    ["linkify", "strikethrough"]  # few characters make a table of many cells
+)
 _LOUD = re.compile(r"(</?h)([12])(?=[\s>])", re.IGNORECASE)
 _TAGS = {
     "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "hr",
@@ -37,7 +42,16 @@ _TAGS = {
 @register.filter
 def markdown(text: str) -> SafeString:
     """Return Markdown, with any HTML in it, as safe HTML: nh3 removes all tags but `_TAGS`."""
-    html = _markdown.render(text)
+    return _safe(_markdown.render(text))
+
+
+@register.filter
+def reason(text: str) -> SafeString:
+    """Return a comment's Markdown, which has no tables, as safe HTML."""
+    return _safe(_reason.render(text))
+
+
+def _safe(html: str) -> SafeString:
     # h1 and h2 belong to the page
     html = _LOUD.sub(lambda found: f"{found[1]}{int(found[2]) + 2}", html)
     clean = nh3.clean(
@@ -114,6 +128,12 @@ def gain(micro: int) -> str:
 def moved(micro: int) -> str:
     """Return a movement of money such as `+28` or `−12.5`."""
     return f"{'+' if micro > 0 else '−'}{amounts.to_cents(abs(micro))}"
+
+
+@register.filter
+def at(found: Mapping[Any, Any], key: Any) -> Any:
+    """Return what a mapping has for a key, or nothing."""
+    return found.get(key, ())
 
 
 @register.filter

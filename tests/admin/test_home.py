@@ -14,7 +14,17 @@ from django.utils import timezone
 
 from markets.admin.navigation import GROUPS
 from markets.domain.amounts import MICRO
-from markets.models import AuditRun, DayTotal, DayTrader, Event, Market, Outcome, Report
+from markets.models import (
+    AuditRun,
+    Comment,
+    CommentReport,
+    DayTotal,
+    DayTrader,
+    Event,
+    Market,
+    Outcome,
+    Report,
+)
 from markets.selectors import workqueue
 from markets.services import ledger, lifecycle
 from markets.services.report_files import request_report
@@ -25,11 +35,11 @@ from tests.support.reactions import react_to_all, wait_until_told
 
 SECTIONS = {
     "Awaiting resolution", "Closing within 24 hours", "Drafts", "Failed jobs", "Events nobody handled", "Last audit",
-    "The last 30 days",
+    "Reported comments", "The last 30 days",
 }  # fmt: skip
 OF_MARKETS = {"Awaiting resolution", "Closing within 24 hours", "Drafts", "Events nobody handled"}
 SEEN = {
-    "Market editors": OF_MARKETS | {"Failed jobs"},
+    "Market editors": OF_MARKETS | {"Failed jobs", "Reported comments"},
     "Resolvers": OF_MARKETS | {"Failed jobs", "The last 30 days"},
     "Treasurers": {"Last audit", "The last 30 days"},
     "Auditors": SECTIONS,
@@ -107,6 +117,13 @@ def much(user, count):
     markets("closed", close_at=now - timedelta(days=9))
     markets("active", close_at=now + timedelta(hours=3))
     markets("draft")
+    said = Comment.objects.bulk_create(
+        Comment(market=first, author=user, text=f"Reason {n}", created_at=late)
+        for n in range(count)
+    )
+    CommentReport.objects.bulk_create(
+        CommentReport(comment=one, reporter=user, reason="Rude", at=late) for one in said
+    )
     Report.objects.bulk_create(
         Report(
             kind="trades_export", state="failed", error="Out of space", requested_by=user, created_at=late, touched_at=late, market=first
@@ -125,6 +142,7 @@ def test_an_empty_home_says_that_nothing_waits(boss):
     for says in (
         "Nothing waits for a resolution.", "Nothing closes within 24 hours.", "There are no drafts.",
         "No job has failed in the last 7 days.", "Every event was handled.", "No audit has run yet.",
+        "Nobody has reported a comment.",
     ):  # fmt: skip
         assert any(says in words for words, _ in found.values()), says
 

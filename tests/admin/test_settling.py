@@ -1,5 +1,6 @@
 """The pages of a market's moves: what they show, what stops a confirmation, and what is refused."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from markets.domain.amounts import MICRO
 from markets.infra.threads import in_thread
 from markets.models import Event, JournalEntry, Market
 from markets.selectors import audit
-from markets.services import bulk, lifecycle, proposals, resolution
+from markets.services import bulk, comments, lifecycle, proposals, resolution
 from tests.support.clock import LATER, NOW
 from tests.support.factory import (
     balance,
@@ -593,3 +594,14 @@ async def test_the_page_says_that_a_resolution_was_taken_back_and_why(client, tr
     page = (await client.get(traded.get_absolute_url())).text
     assert "Resolution taken back" in page
     assert "Too early." in page
+
+
+def test_what_people_say_meanwhile_outdates_no_preview(staff, market, bob):
+    page = f"/admin/markets/market/{market.pk}/cancel/"
+    shown = staff.post(page, {"step": "preview", "word": "cancel"})
+    basis = re.search(r'name="basis" value="([^"]*)"', shown.content.decode())[1]
+    comments.write(market_id=market.pk, author=bob, said="Why?", now=NOW)
+    sent = {"step": "confirm", "basis": basis, "word": "cancel"}
+    assert staff.post(page, sent).status_code == 302
+    market.refresh_from_db()
+    assert market.status == "cancelled"

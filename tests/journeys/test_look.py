@@ -11,46 +11,16 @@ from tests.support.axe import assert_accessible
 from tests.support.browser import fill_in_sign_in, needs_chromium, picture
 from tests.support.factory import order, trade, yes_no
 from tests.support.people import person
+from tests.support.probes import (
+    ACCENTS_LOOSE,
+    OUT_OF_BOX,
+    SIDE_SCROLL,
+    SMALL_TARGETS,
+    TURNED_AROUND,
+)
 from tests.support.showcase import showcase
 
 pytestmark = needs_chromium
-
-# What a page must not have, as a browser lays it out. Each gives a list of what is wrong.
-SIDE_SCROLL = """() => {
-  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  return wide > 0 ? [`${wide} px too wide`] : [];
-}"""
-OUT_OF_BOX = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(element => {
-  const box = element.getBoundingClientRect();
-  if (!box.width || element.closest(".chips, .unseen, .scrolls, .prose table, svg, .skip, .cards .meta, .row")) return false;
-  return box.left < -1 || box.right > document.documentElement.clientWidth + 1;
-}).map(element => element.outerHTML.slice(0, 120))"""
-TURNED_AROUND = """() => {
-  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = document.createRange();
-  const at = (node, i) => { range.setStart(node, i); range.setEnd(node, i + 1); return range.getBoundingClientRect(); };
-  for (let node; node = walker.nextNode();) {
-    const text = node.data;
-    if (text.includes("\\u202e") || !/[a-z]{2}/.test(text) || node.parentElement.closest(".unseen, select, noscript, template, [hidden], .prose")) continue;
-    const begin = text.search(/[a-z]{2}/), [one, two] = [at(node, begin), at(node, begin + 1)];
-    if (one.width && one.top === two.top && two.left < one.left) found.push(text.trim().slice(0, 80));
-  }
-  return found;
-}"""
-ACCENTS_LOOSE = """() => {
-  const found = [], walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
-  for (let node; node = walker.nextNode();) {
-    if (!/\\p{M}{4}/u.test(node.data) || !node.parentElement.getClientRects().length) continue;
-    let box = node.parentElement;
-    while (box.id !== "main" && !["hidden", "clip", "auto"].includes(getComputedStyle(box).overflowY)) box = box.parentElement;
-    if (box.id === "main") found.push(node.parentElement.parentElement.outerHTML.slice(0, 160));
-  }
-  return found;
-}"""
-SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")].filter(element => {
-  const box = (element.closest("label") ?? element).getBoundingClientRect();
-  if (!box.width || element.matches(".skip") || getComputedStyle(element).display === "inline") return false;
-  return box.height < 43.5 || box.width < 24;
-}).map(element => element.outerHTML.slice(0, 120))"""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from clients.people import PEOPLE
-from markets.management.commands.load_sample import SAMPLE
+from markets.management.commands.load_sample import COMMENTS, SAMPLE
 from markets.management.past import TRADER, Past
 from markets.models import DayTotal, Event, Market, Posting, Resolution, Trade
 from markets.selectors import audit
@@ -28,10 +28,12 @@ ROWS = json.loads(SAMPLE.read_text(encoding="utf-8"))
 END = timezone.now().replace(microsecond=0)
 
 
+SAID = json.loads(COMMENTS.read_text(encoding="utf-8"))
 EVENTS = {
     "create": "market.created",
     "open": "market.opened",
     "trade": "trade",
+    "comment": "comment.added",
     "edit": "market.updated",
     "pause": "market.paused",
     "close": "market.closed",
@@ -104,7 +106,7 @@ def test_a_start_that_was_killed_is_taken_up_where_it_ended(world):
 
     first = get_user_model().objects.get(username=PEOPLE[0].name)
     end = first.date_joined + timedelta(days=PEOPLE[0].joined)
-    acts = list(Past(ROWS, end, settings.STARTING_GRANT).acts())
+    acts = list(Past(ROWS, SAID, end, settings.STARTING_GRANT).acts())
     told = Event.objects.exclude(market=mine).order_by("at")
     assert list(told.values_list("at", "market__external_id", "type")) == [
         (act.at, act.external_id, EVENTS[act.verb])
@@ -131,8 +133,8 @@ def test_names_that_belong_to_others_are_left_to_them(world):
 
 
 def test_a_past_follows_from_its_end_and_is_in_order():
-    acts = list(Past(ROWS, END, 10**9).acts())
-    assert acts == list(Past(ROWS, END, 10**9).acts())
+    acts = list(Past(ROWS, SAID, END, 10**9).acts())
+    assert acts == list(Past(ROWS, SAID, END, 10**9).acts())
     assert all(one.at < other.at for one, other in itertools.pairwise(acts))
     assert acts[-1].verb == "create", "a past whose markets are all there is complete"
     assert acts[-1].at <= END
@@ -141,7 +143,7 @@ def test_a_past_follows_from_its_end_and_is_in_order():
 @pytest.mark.parametrize("days", range(0, 370, 41))
 def test_a_past_is_believable_on_every_day_of_the_year(days):
     """Fewer trades on weekends, prices that keep away from 0 and 1, traders of either fortune."""
-    past = Past(ROWS, END + timedelta(days=days, hours=days % 24), 10**9)
+    past = Past(ROWS, SAID, END + timedelta(days=days, hours=days % 24), 10**9)
     trades = [act for act in past.acts() if act.verb == "trade"]
     assert 2000 < len(trades) < 4500
     weekend = sum(act.at.weekday() >= 5 for act in trades) / len(trades)

@@ -79,6 +79,13 @@ API = [Row(*row) for row in (
     (f"POST {MARKET}/quote · a draft", NOBODY, EVERYBODY),
     (f"POST {MARKET}/trades", TRADES),
     (f"POST {MARKET}/trades · a draft", NOBODY, TRADES),
+    # Comments
+    (f"GET {MARKET}/comments", EVERYBODY),
+    (f"GET {MARKET}/comments · a draft", SEES_DRAFTS, THE_OTHERS),
+    (f"POST {MARKET}/comments", TRADES),
+    (f"POST {MARKET}/comments · a draft", NOBODY, TRADES),
+    ("PATCH /api/v1/comments/{int:comment_id} · the owner's", "owner"),
+    ("POST /api/v1/comments/{int:comment_id}/report · the owner's", TRADES),
     # One's own
     ("GET /api/v1/me", SIGNED_IN),
     ("GET /api/v1/me/positions", SIGNED_IN),
@@ -118,6 +125,13 @@ PAGES = [Row(*row) for row in (
     ("POST /markets/<slug:slug>/trade", f"{STAFF} owner trader"),
     ("GET /markets/<slug:slug>/object", EVERYBODY),  # only leads to the market
     ("POST /markets/<slug:slug>/object", f"{STAFF} owner trader"),  # by session: a key opens no page
+    ("GET /markets/<slug:slug>/comment", EVERYBODY),  # only leads to the market
+    ("POST /markets/<slug:slug>/comment", EVERYBODY),  # who is signed out keeps what they wrote
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>", EVERYBODY),
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
+    ("POST /markets/<slug:slug>/comments/<int:comment_id>/edit", EVERYBODY),
+    ("GET /markets/<slug:slug>/comments/<int:comment_id>/report", EVERYBODY),
+    ("POST /markets/<slug:slug>/comments/<int:comment_id>/report", SESSIONS),
     ("GET /portfolio", SESSIONS),
     ("GET /portfolio/statement", SESSIONS),
     ("GET /portfolio/statement.csv", SESSIONS),
@@ -243,6 +257,7 @@ MODELS = {  # who sees, adds, changes and deletes; and who has which action besi
     "markets.tag": (SEES_DRAFT_PAGES, _EDITS, _EDITS, _EDITS, {}),
     "markets.event": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
     "markets.resolution": (SEES_DRAFT_PAGES, NOBODY, NOBODY, NOBODY, {}),
+    "markets.comment": ("superuser editor auditor viewer", NOBODY, NOBODY, NOBODY, {}),
     "markets.report": ("superuser auditor viewer", AUDITORS, NOBODY, NOBODY, {}),
     "markets.account": (_MONEY, "superuser treasurer", NOBODY, NOBODY, {"grant": "superuser treasurer"}),
     "markets.journalentry": (_MONEY, NOBODY, NOBODY, NOBODY, {}),
@@ -263,6 +278,7 @@ STEPS = {  # pages of one row, by their buttons on the row's own page: form, pre
         **dict.fromkeys(("resolve", "unresolve", "cancel"), RESOLVERS),
         **dict.fromkeys(("propose", "approve", "reject"), RESOLVERS),
     },
+    "markets.comment": dict.fromkeys(("keep", "hide", "show", "pin", "unpin"), EDITORS_BY_HAND),
     # a job is its proposer's, here an editor's: nobody else confirms it, not even a superuser
     "markets.job": {"confirm": "editor", "retry": "editor"},
 }

@@ -17,9 +17,10 @@ from markets.domain.text import OutcomeDraft
 from markets.infra import broker
 from markets.management.past import TRADER, Act, Past
 from markets.models import Event, Market
-from markets.services import catalogue, lifecycle, resolution, trading
+from markets.services import catalogue, comments, lifecycle, resolution, trading
 
 SAMPLE: Final = Path(__file__).resolve().parents[2] / "sample/markets.json"
+COMMENTS: Final = SAMPLE.with_name("comments.json")
 TEXTS: Final = ["external_id", "name", "description", "resolution_criteria", "category", "tags"]
 
 
@@ -54,7 +55,8 @@ class Loader:
         self.foreign: set[str] = set()  # imported by somebody else
 
     def run(self) -> None:
-        past = Past(self.rows.values(), self.end, settings.STARTING_GRANT)
+        said = json.loads(COMMENTS.read_text(encoding="utf-8"))
+        past = Past(self.rows.values(), said, self.end, settings.STARTING_GRANT)
         with connection.cursor() as cursor:
             # what a crash of the server takes back, the next start does again
             cursor.execute("SET synchronous_commit = off")
@@ -78,6 +80,8 @@ class Loader:
             self.markets[name] = self.create(self.rows[name], act.at)
         elif act.verb == "trade":
             self.trade(f"past-{number}", act)
+        elif act.verb == "comment":
+            self.comment(self.markets[name], act)
         else:
             self.move(self.markets[name], self.rows[name], act)
 
@@ -110,6 +114,12 @@ class Loader:
             client_order_id=key,
             now=act.at,
         )
+
+    def comment(self, market: Market, act: Act) -> None:
+        # who answers answers the market's first comment
+        first = market.comments.earliest("pk").pk if act.facts["answers"] else None
+        author, said = self.people[act.facts["who"]], act.facts["said"]
+        comments.write(market_id=market.pk, author=author, said=said, now=act.at, parent_id=first)
 
     def move(self, market: Market, row: dict[str, Any], act: Act) -> None:
         ids: dict[str, Any] = {"market_id": market.pk, "actor": None, "now": act.at}

@@ -90,6 +90,8 @@ function hearMarket(message) {
     latest[message.market_id] = message;
     queue(message);
     if (one) queueTape(message);
+  } else if (message.type.startsWith("comment.")) {
+    if (one) redraw(root, ["comments"]);
   } else {
     said = {};
     redraw(element);
@@ -224,7 +226,7 @@ function redraw(element, ids) {
     try {
       const page = await load(location.href, {headers: {Accept: "text/html"}});
       const seqs = Object.fromEntries([...page.querySelectorAll("[data-market]")].map(({dataset}) => [dataset.market, dataset.seq]));
-      place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)));
+      place(page, (island, fresh) => wanted.has(island.id) && !(island.id === "panel" && inUse(island, fresh)) && !(island.id === "comments" && busy(island)));
       for (const trade of Object.values(latest)) if (trade.seq > Number(seqs[trade.market_id])) queue(trade);  // it came while this page was drawn
       document.title = page.title;
       if (one) {
@@ -240,6 +242,11 @@ function redraw(element, ids) {
 // What is typed stays; where nothing is, a market that nobody can trade in says so also to who was about to type.
 const inUse = (panel, fresh) => [...panel.querySelectorAll("input[inputmode]")].some(input => input.value)
   || (panel.contains(document.activeElement) && fresh.querySelector("#order"));
+
+// Who writes, reads an earlier text, or is told why a comment was refused, is left alone until they have done.
+let outdated = false;
+const busy = talk => outdated = !!talk.querySelector("details[open], [role=alert], :focus") || [...talk.querySelectorAll("textarea, input")].some(field => field.value !== field.defaultValue);
+const done = () => setTimeout(() => { if (outdated && !busy(document.getElementById("comments"))) redraw(root, ["comments"]); });
 
 function begin() {
   const figure = document.getElementById("chart");
@@ -257,10 +264,12 @@ async function lookForNew() {
 }
 
 document.addEventListener("toggle", ({target}) => { if (one && target.open && target.querySelector("#chart-table")) redraw(root, ["chart-table"]); }, true);
+for (const event of ["toggle", "focusout"]) document.getElementById("comments")?.parentElement.addEventListener(event, done, true);
 document.addEventListener("change", ({target}) => { if ("submits" in target.dataset) target.form.submit(); });
 
 if (root) {
   if (one) {
+    if (root.dataset.url !== location.pathname) history.replaceState(null, "", root.dataset.url);  // of a form that was refused
     begin();
     spoken.text = toSay();
   } else setInterval(lookForNew, NEWS_MS);

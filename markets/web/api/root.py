@@ -8,7 +8,7 @@ from ninja.openapi.schema import OpenAPISchema
 from markets.web import problems
 
 # `staff` adds its routes to the router of `markets`.
-from markets.web.api import markets, me, reports, staff, trading  # noqa: F401
+from markets.web.api import comments, markets, me, reports, staff, trading  # noqa: F401
 from markets.web.api.schemas.own import ProblemOut
 
 ALWAYS = (400, 401, 403, 404, 422, 429, 500)
@@ -50,6 +50,8 @@ for kind, handler in problems.HANDLERS.items():
     api.add_exception_handler(kind, handler)
 api.add_router("/markets", markets.router)
 api.add_router("/markets", trading.router)
+api.add_router("/markets", comments.of_markets)
+api.add_router("/comments", comments.router)
 api.add_router("", markets.shelves)
 api.add_router("/me", me.router)
 api.add_router("/reports", reports.router)

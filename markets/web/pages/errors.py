@@ -10,10 +10,13 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden
 from django.shortcuts import render
 from django.urls import resolve
+from django.utils.translation import gettext as _
 from django.views import defaults
 from redis import RedisError
 
 from markets.domain.errors import Busy
+from markets.web.pages import comments
+from markets.web.pages.market import find
 from markets.web.pages.trade import to_sign_in
 
 # Redis: it counts who tries to sign in, and without the count nobody may try
@@ -68,6 +71,13 @@ def too_many(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@lets_go
+def _send_again(request: HttpRequest, slug: str, comment_id: int | None = None) -> HttpResponse:
+    """Keep what somebody wrote before they signed in or out in another tab."""
+    problem = _("You have signed in or out since: send it again.")
+    return comments.again(request, find(slug), problem, comment_id)
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     """Answer 403 for a form without its token: an old page, or no cookies.
 
@@ -76,6 +86,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     if request.path.startswith("/api/"):  # asked in the event loop, and answered with a problem
         return HttpResponseForbidden()
     door = resolve(request.path_info)
+    if door.url_name in {"comment", "edit_comment"}:
+        return _send_again(request, **door.kwargs)
     if door.url_name == "trade" and settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return to_sign_in(request, slug=door.kwargs["slug"])  # the session went with the cookies
     again = request.get_full_path() if request.path.startswith("/admin/") else ""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,12 +15,13 @@ from markets.domain.permissions import Permission, may
 from markets.infra.threads import in_thread
 from markets.models import Market
 from markets.presenters.chart import Chart, line_chart
-from markets.selectors import charts, history, markets, settlement, timeline
+from markets.selectors import charts, comments, history, markets, settlement, timeline
 from markets.services import proposals
 from markets.web import hot
 from markets.web.pages import panel
 
 TAPE: int = 12  # trades
+COMMENTS: int = 30  # with their answers
 
 
 @require_safe
@@ -45,8 +47,10 @@ def find(slug: str, *, drafts: bool = False) -> Market:
         raise Http404 from None
 
 
-def page(request: HttpRequest, found: Market, shown: panel.Panel) -> HttpResponse:
-    """Return the whole page of a market."""
+def page(
+    request: HttpRequest, found: Market, shown: panel.Panel, *, said: Any = None
+) -> HttpResponse:
+    """Return the whole page of a market; `said` is a comment that was refused."""
     first, price = found.shown(1)[0]
     context: dict[str, Any] = {
         "market": found,
@@ -62,6 +66,7 @@ def page(request: HttpRequest, found: Market, shown: panel.Panel) -> HttpRespons
         "cancelled": history.cancellation(found),
         "taken_back": history.taken_back(found),
         "held": shown.held,
+        **_comments(request, found, said),
         **_proposal(request, found),
     }
     return render(request, "markets/market.html", context)
@@ -71,6 +76,42 @@ def _chart(found: Market, wanted: str) -> Chart:
     series = charts.market_series(found, wanted=wanted, now=timezone.now())
     lines = [(outcome.pk, outcome.label, prices) for outcome, prices in series.lines]
     return line_chart(series.range, series.start, series.end, lines)
+
+
+def _comments(request: HttpRequest, market: Market, said: Any) -> dict[str, Any]:
+    """Return the newest comments, those that staff have pinned first; drafts have none.
+
+    What was `said` where no form is shown stands in the form for a new comment.
+    """
+    if not market.public:
+        return {}
+    before = request.GET.get("before", "")
+    before_id = int(before) if is_id(before) else None
+    threads = comments.newest(market.pk, before_id=before_id, most=COMMENTS + 1)
+    older = threads[COMMENTS - 1].pk if len(threads) > COMMENTS else None
+    threads = threads[:COMMENTS]
+    if said:
+        shown = [one for thread in threads for one in (thread, *thread.replies.all())]
+        open_ = [one for one in shown if not one.hidden_at]
+        places: set[tuple[int | None, int | None]] = {
+            (one.pk, None) for one in open_ if not one.parent_id
+        }
+        places |= {(None, one.pk) for one in open_ if one.author_id == request.user.pk}
+        if (said.parent_id, said.comment_id) not in places:
+            said = said._replace(parent_id=None, comment_id=None)
+    return {
+        "talks": True,
+        "said": said,
+        "threads": threads,
+        "older_than": older,
+        "older": f"?before={before_id}" if before_id is not None else "",
+        "holds": comments.holdings(market.pk, threads),
+        "shows_holdings": settings.SHOW_HOLDINGS,
+    }
+
+
+def is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from markets.models import (
     Scope,
     Tag,
 )
-from markets.services import bulk, invitations, keys
+from markets.services import bulk, comments, invitations, keys
 from markets.services.report_files import request_report
 from tests.support.clock import LATER, NOW
 from tests.support.database import emptied
@@ -80,13 +80,14 @@ def made_things(people: dict[str, Any]) -> SimpleNamespace:
     draft, settled = make_market("Is it a secret?", status="draft"), make_market("Did it snow?")
     bought, _ = trade(owner, active, order(yes_no(active)[0], shares=5 * MICRO))
     resolve(settled, yes=MICRO)
+    comment, _ = comments.write(market_id=active.pk, author=owner, said="It will.", now=NOW)
     event = Event.objects.filter(market=active).earliest("pk")
     idle = Category.objects.create(name="Idle", slug="idle")
     owners, traders = revoked_key(owner, "read"), revoked_key(people["trader"], "read", "trade")
     report = request_report(actor=people["auditor"], now=NOW, kind="trades_export")
     job = bulk.propose(operation="close", market_ids=[draft.pk], actor=people["editor"], now=NOW)
     rows = {
-        "job": job, "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
+        "comment": comment, "job": job, "market": draft, "category": idle, "tag": Tag.objects.create(name="Idle", slug="idle"), "event": event,
         "resolution": Resolution.objects.get(), "report": report, "account": Account.objects.get(user=owner),
         "journalentry": JournalEntry.objects.latest("pk"), "trade": bought, "position": Position.objects.get(),
         "auditrun": AuditRun.objects.create(at=NOW), "apikey": owners, "user": people["idle"],
@@ -98,6 +99,7 @@ def made_things(people: dict[str, Any]) -> SimpleNamespace:
         active=active,
         draft=draft,
         settled=settled,
+        comment=comment,
         report=report,
         owners=owners,
         traders=traders,

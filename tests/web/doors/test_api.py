@@ -33,6 +33,8 @@ def request_for(door, place):
         "{int:key_id}": key.pk,
         "<int:key_id>": key.pk,
         "{int:report_id}": place.report.pk,
+        "<int:comment_id>": place.comment.pk,
+        "{int:comment_id}": place.comment.pk,
         "<int:pk>": 1,
         r"(?P<key>[-:\w]+)": "x",
         "(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)": "1-x",
@@ -44,6 +46,10 @@ def request_for(door, place):
     asked = {"json": {}} if method in {"POST", "PATCH"} else {}
     if path.endswith("/candlesticks"):
         asked = {"params": {"outcome_id": outcome, "start_ts": 0, "end_ts": 3600}}
+    elif path.endswith("/comments") and what == "a draft":
+        asked = {"json": {"text": "Why?"}} if method == "POST" else {}
+    elif method == "PATCH" and "/comments/" in path:
+        asked = {"json": {"text": place.comment.text}}
     elif path.endswith("/quote"):
         asked = {"json": order}
     elif path.endswith("/import"):

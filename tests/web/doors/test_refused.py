@@ -8,8 +8,17 @@ from django.utils import timezone
 
 from markets.domain.amounts import MICRO
 from markets.infra.threads import in_thread
-from markets.models import Account, ApiKey, Invitation, Job, Market, Proposal
-from markets.services import bulk, invitations, keys, lifecycle, proposals
+from markets.models import (
+    Account,
+    ApiKey,
+    Comment,
+    CommentReport,
+    Invitation,
+    Job,
+    Market,
+    Proposal,
+)
+from markets.services import bulk, comments, invitations, keys, lifecycle, proposals
 from tests.support.clock import LATER, NOW
 from tests.support.factory import (
     make_market,
@@ -78,6 +87,21 @@ def invitation(place):
     return Invitation.objects.latest("pk")
 
 
+def reported(place):
+    owner, trader = place.people["owner"], place.people["trader"]
+    said = f"Reason {Comment.objects.count()}"
+    later = NOW + timedelta(hours=Comment.objects.count())
+    comment, _ = comments.write(market_id=place.active.pk, author=owner, said=said, now=later)
+    comments.report(comment_id=comment.pk, reporter=trader, reason="Rude", now=NOW)
+    return comment
+
+
+def decided(place, decision):
+    comment = reported(place)
+    ids = {"comment_id": comment.pk, "actor": place.people["superuser"]}
+    return comments.decide(**ids, now=NOW, decision=decision)
+
+
 # what is chosen for each action or page, and what is sent along, so that it succeeds
 CHOSEN = {
     "schedule": draft,
@@ -101,6 +125,11 @@ CHOSEN = {
         user=place.people["owner"], now=NOW, name="live", scopes=["read"]
     )[0],
     "withdraw": invitation,
+    "keep": reported,
+    "hide": reported,
+    "show": lambda place: decided(place, "hidden"),
+    "pin": reported,
+    "unpin": lambda place: decided(place, "pinned"),
     "confirm": job,
     "retry": lambda place: job(place, "failed"),
 }
@@ -122,6 +151,8 @@ def everything():
         list(ApiKey.objects.order_by("pk").values_list("pk", "revoked_at")),
         list(Invitation.objects.order_by("pk").values_list("pk", "revoked_at")),
         list(Proposal.objects.order_by("pk").values_list("pk", "decided_at")),
+        list(Comment.objects.order_by("pk").values_list("pk", "hidden_at", "pinned_at")),
+        list(CommentReport.objects.order_by("pk").values_list("pk", "decided_at")),
         list(Job.objects.order_by("pk").values_list("pk", "state", "position")),
     ]
 
@@ -172,6 +203,9 @@ def basis_of(step, chosen):
     chosen.refresh_from_db()
     if isinstance(chosen, Job):
         return "1 []"
+    if isinstance(chosen, Comment):
+        waiting = chosen.reports.filter(decided_at=None).count()
+        return f"{chosen.edited_at} {chosen.hidden_at} {chosen.pinned_at} {waiting}"
     if step == "unresolve":
         return f"{chosen.seq} 0"  # and nothing is lacking
     return chosen.version if step in {"schedule", "open", "pause", "close"} else chosen.seq
