@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from markets.domain.errors import AlreadyDone, NotFound, Refused
@@ -145,9 +146,9 @@ def _object_to(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         proposals.object_to(market_id=found.pk, trader=request.user, now=timezone.now(), said=said)
     except AlreadyDone:
-        messages.error(request, "You have objected already.")
+        messages.error(request, _("You have objected already."))
     except Refused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, "Your objection is noted. Who decides will read it.")
+        messages.success(request, _("Your objection is noted. Who decides will read it."))
     return redirect(found.get_absolute_url())
