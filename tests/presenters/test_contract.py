@@ -12,7 +12,7 @@ from ninja import Schema
 from markets.events import payloads
 from markets.infra.threads import in_thread
 from markets.models import Market
-from markets.services import resolution
+from markets.services import comments, resolution
 from markets.tasks import reactions
 from markets.web.api.root import api
 from markets.web.api.schemas.market import EventOut
@@ -79,6 +79,9 @@ async def world_in_use(client, make_market, bob, alice, tmp_path, settings):
         resolution.resolve_market(
             market_id=settled.pk, actor=alice, now=NOW, weights=weights, note="It did."
         )
+        ids = {"market_id": market.pk, "now": NOW}
+        reason, _ = comments.write(author=alice, said="It will.", **ids)
+        comments.write(author=bob, said="Why?", parent_id=reason.pk, **ids)
         return (
             market,
             settled,
@@ -124,6 +127,9 @@ def calls(market, settled, report, key):
         "cancel_market": None,
         "unresolve_market": {"json": {}, "market": settled.pk},
         "resolve_market": {"json": {"outcome_id": yes, "dry_run": True}},
+        "write_comment": {"json": {"text": "It will, and soon."}},
+        "edit_comment": {"json": {"text": "It will, I think."}},
+        "report_comment": None,
         "quote": {"json": {"outcome_id": yes, "side": "buy", "shares": "1"}},
         "place_trade": {
             "json": {"outcome_id": yes, "side": "buy", "shares": "1", "client_order_id": "x"}
@@ -155,6 +161,7 @@ async def test_every_answer_has_the_keys_of_its_schema(client, world_in_use):
     report = made.json()["id"]
     await in_thread(reactions.build_report, report)
     wanted = await in_thread(calls, market, settled, report, None)
+    hers = (await in_thread(market.comments.earliest, "pk")).pk
     compared = set()
     rank = {name: number for number, name in enumerate(ORDER)}
     for name, method, path, models in sorted(
@@ -166,6 +173,7 @@ async def test_every_answer_has_the_keys_of_its_schema(client, world_in_use):
         how = dict(how)
         url = path.replace("{int:market_id}", str(how.pop("market", market.pk)))
         url = url.replace("{int:report_id}", str(how.pop("report", report)))
+        url = url.replace("{int:comment_id}", str(hers))
         headers = {
             **(trader if "/me" in path or name == "place_trade" else staff),
             **how.pop("headers", {}),
