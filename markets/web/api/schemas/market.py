@@ -191,7 +191,9 @@ class EventOut(Schema):
     """Further fields depend on `type`.
 
     A `trade` has `outcome_id, side, shares, cost, average_price, trade_id` and, as they are after
-    it, `outcome_shares, volume, trade_count, trader_count` (older ones lack these four).
+    it, `outcome_shares, volume, trade_count, trader_count` (older ones lack these four). A
+    `comment.added` has `comment_id` and, for an answer, `parent_id`; a `comment.changed` has
+    `comment_id` and `change`. Their words are at `/markets/{id}/comments`.
     """
 
     model_config = ConfigDict(extra="allow")
