@@ -207,7 +207,9 @@ def test_what_was_bought_is_sold_again_within_ten_seconds(server, market, bob, p
     open_market(page, server)
     page.get_by_role("button", name="+10").click()
     page.get_by_role("button", name="Buy Yes for 10").click()
-    page.get_by_role("button", name=re.compile("^Sell .* again for")).click()
+    again = page.get_by_role("button", name=re.compile("^Sell .* again for"))
+    assert re.fullmatch(r"Sell [\d.]+ Yes again for [\d.]+", again.inner_text()), "one sentence"
+    again.click()
     panel(page).get_by_text(re.compile("^Sold .* Yes for 9")).wait_for()
     assert [trade.side for trade in trades("bob")] == ["buy", "sell"]
     page.get_by_text("You hold no shares here now.").wait_for()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from markets.domain.amounts import MICRO, to_cents, to_credits, to_micro, to_percent, to_text
+from markets.domain.amounts import MICRO, to_cents, to_micro, to_percent, to_text
 from markets.domain.errors import IdempotencyConflict, Refused, SlippageExceeded
 from markets.domain.orders import BUY, SELL, Order
 from markets.domain.text import named
@@ -153,7 +153,7 @@ def _other_order(wanted: panel.Panel, earlier: Trade | None) -> panel.Panel:
 
 def _told(trade: Trade) -> str:
     facts = {
-        "shares": to_credits(trade.shares),
+        "shares": to_cents(trade.shares),
         "outcome": named(trade.outcome.label),
         "cost": to_cents(trade.cost),
     }
