@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from markets.domain.amounts import to_text
 from markets.domain.errors import Invalid, Refused
 from markets.domain.permissions import Permission, may
+from markets.domain.text import is_id
 from markets.selectors import names
 
 
@@ -54,11 +55,6 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         return self.object_list.order_by()[:10_000].count()
-
-
-def is_id(text: str) -> bool:
-    """Return whether a text of an address can be the id of a row."""
-    return bool(re.fullmatch(r"[0-9]{1,18}", text))
 
 
 def check_ids(request: HttpRequest, *names: str) -> None:

@@ -17,10 +17,11 @@ from django.utils.timezone import localtime
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from markets.admin.base import StaffRequest, WorkAdmin, check_ids, is_id
+from markets.admin.base import StaffRequest, WorkAdmin, check_ids
 from markets.admin.pages import ConfirmedPage, opens
 from markets.admin.settling import PAGES, CancelForm
 from markets.domain.permissions import may
+from markets.domain.text import is_id
 from markets.models import Job, Market
 from markets.selectors import workqueue
 from markets.services import bulk

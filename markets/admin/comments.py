@@ -12,9 +12,10 @@ from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from unfold.enums import ActionVariant
 
-from markets.admin.base import NamesAdmin, ReadOnlyAdmin, ReadOnlyInline, is_id
+from markets.admin.base import NamesAdmin, ReadOnlyAdmin, ReadOnlyInline
 from markets.admin.pages import ConfirmedPage, opens
 from markets.domain.permissions import Permission
+from markets.domain.text import is_id
 from markets.models import Comment, CommentReport, CommentVersion
 from markets.selectors import workqueue
 from markets.services import comments

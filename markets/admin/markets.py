@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from markets.admin.base import ServiceAdmin, StaffRequest, amount, is_id
+from markets.admin.base import ServiceAdmin, StaffRequest, amount
 from markets.admin.bulk import bulk_action
 from markets.admin.calendar import CalendarPage
 from markets.admin.exporting import EXPORT_BUTTON, Exporting
@@ -28,6 +28,7 @@ from markets.admin.market_form import MarketForm, OutcomeFormSet, OutcomeInline,
 from markets.admin.pages import opens
 from markets.admin.settling import PAGES, STATUS_COLOURS, proposed
 from markets.domain.amounts import MICRO, to_percent
+from markets.domain.text import is_id
 from markets.models import Market
 from markets.selectors import settlement, timeline, workqueue
 from markets.selectors.search import matching

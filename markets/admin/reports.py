@@ -10,9 +10,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, WorkAdmin, asks, is_id
+from markets.admin.base import ServiceAdmin, ServiceForm, StaffRequest, WorkAdmin, asks
 from markets.domain.errors import NotFound, Refused
 from markets.domain.permissions import Permission, may
+from markets.domain.text import is_id
 from markets.models import Report
 from markets.services.report_files import request_report, retry_report
 

@@ -19,12 +19,12 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from markets.admin.base import is_id
 from markets.admin.pages import ConfirmedPage
 from markets.domain.amounts import MICRO, to_text
 from markets.domain.errors import Invalid
 from markets.domain.orders import Reversal
 from markets.domain.permissions import Permission, may
+from markets.domain.text import is_id
 from markets.models import Market, Proposal, Status
 from markets.selectors import settlement, timeline
 from markets.services import lifecycle, proposals, resolution

@@ -61,6 +61,11 @@ def _check_characters(field: str, text: str, most: int, allowed: str = "") -> No
         raise Invalid(**{field: "Control characters are not allowed."})
 
 
+def is_id(text: str) -> bool:
+    """Return whether a text of an address or a form can be the id of a row."""
+    return bool(re.fullmatch(r"[0-9]{1,18}", text))
+
+
 def named(label: str) -> str:
     """Return an outcome's label for a sentence, in quotes if it could be taken for a number."""
     return label if label[:1].isalpha() else f"“{label}”"

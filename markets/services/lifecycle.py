@@ -15,10 +15,10 @@ from markets.domain.errors import (
     PreviewOutdated,
     VersionConflict,
 )
-from markets.domain.event_types import TALK
 from markets.events import payloads
 from markets.infra.database import busy_when_locked
 from markets.models import Market, Status
+from markets.selectors import timeline
 from markets.services import Actor, ledger
 from markets.services.slugs import free_slug
 
@@ -66,15 +66,13 @@ def lock(
         raise VersionConflict(expected_version, market.version)
     if verb is not None and market.status not in MOVES[verb].starts:
         raise IllegalTransition(verb, market.status, list(MOVES[verb].starts))
-    if expected_seq is not None and _moved_on(market, expected_seq):
+    if (
+        expected_seq is not None
+        and expected_seq != market.seq
+        and not timeline.last_seq(market) <= expected_seq < market.seq  # talk alone came after it
+    ):
         raise PreviewOutdated
     return market
-
-
-def _moved_on(market: Market, seq: int) -> bool:
-    """Whether more than talk has happened since `seq`."""
-    later = market.events.filter(seq__gt=seq).exclude(type__in=TALK)
-    return seq != market.seq and (seq > market.seq or later.exists())
 
 
 @contextmanager

@@ -14,23 +14,24 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
-from markets.domain import amounts, text
+from markets.domain import amounts
+from markets.domain.text import named
 from markets.models import Market, Position
 from markets.presenters.portfolio import figures
 
 register = template.Library()
 register.filter("percent", amounts.to_percent)
 register.filter("cr", amounts.to_credits)
+register.filter("cents", amounts.to_cents)
 register.filter("decimal", amounts.to_text)
 register.filter("credits", amounts.to_text)
 register.filter("money", amounts.to_money)
+register.filter("named", named)
 
-_markdown = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
-    ["linkify", "table", "strikethrough"]
-)
-_reason = MarkdownIt("commonmark", {"html": True, "linkify": True, "breaks": True}).enable(
-    ["linkify", "strikethrough"]  # few characters make a table of many cells
-)
+_OPTIONS = {"html": True, "linkify": True, "breaks": True}
+_reason = MarkdownIt("commonmark", _OPTIONS).enable(["linkify", "strikethrough"])
+# tables are not for comments: few characters make many cells
+_markdown = MarkdownIt("commonmark", _OPTIONS).enable(["linkify", "strikethrough", "table"])
 _LOUD = re.compile(r"(</?h)([12])(?=[\s>])", re.IGNORECASE)
 _TAGS = {
     "p", "br", "b", "strong", "i", "em", "u", "s", "del", "sub", "sup", "a", "ul", "ol", "li", "hr",
@@ -104,17 +105,6 @@ def points(change: int) -> str:
     arrow = "▲" if change > 0 else "▼"
     size = f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
     return f"{arrow} {size} {_('pts')}" if tenths else ""
-
-
-@register.filter
-def cents(micro: int) -> str:
-    """Return credits to the hundredth: what a button takes is what it says."""
-    return amounts.to_cents(micro)
-
-
-@register.filter
-def named(label: str) -> str:
-    return text.named(label)
 
 
 @register.filter

@@ -12,12 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from markets.domain.errors import AlreadyDone, Refused
+from markets.domain.text import is_id
 from markets.infra.threads import in_thread
 from markets.models import Comment, Market
 from markets.selectors import comments as reading
 from markets.services import comments
 from markets.web.pages import panel
-from markets.web.pages.market import COMMENTS, find, is_id, page
+from markets.web.pages.market import COMMENTS, find, page
 from markets.web.pages.own import OwnRequest
 
 VERSIONS: int = 50  # earlier texts on their page
@@ -105,11 +106,11 @@ def _versions(request: HttpRequest, slug: str, comment_id: int) -> HttpResponse:
 
 
 def _write(request: OwnRequest, market: Market, _comment_id: int) -> int:
-    said, parent = request.POST.get("text", ""), _parent(request)
-    author, now = request.user, timezone.now()
-    return comments.write(market_id=market.pk, author=author, said=said, now=now, parent_id=parent)[
-        0
-    ].pk
+    said, parent, now = request.POST.get("text", ""), _parent(request), timezone.now()
+    comment, _new = comments.write(
+        market_id=market.pk, author=request.user, said=said, now=now, parent_id=parent
+    )
+    return comment.pk
 
 
 def _edit(request: OwnRequest, _market: Market, comment_id: int) -> int:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from markets.domain.errors import AlreadyDone, NotFound, Refused
 from markets.domain.permissions import Permission, may
+from markets.domain.text import is_id
 from markets.infra.threads import in_thread
 from markets.models import Market
 from markets.presenters.chart import Chart, line_chart
@@ -109,10 +110,6 @@ def _comments(request: HttpRequest, market: Market, said: Any) -> dict[str, Any]
         "holds": comments.holdings(market.pk, threads),
         "shows_holdings": settings.SHOW_HOLDINGS,
     }
-
-
-def is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _proposal(request: HttpRequest, market: Market) -> dict[str, Any]:
